@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * The ACK gate: what leaves a virtual address acknowledges only what the backup holds.
+ *
+ * Egress: of a gated flow, the acknowledgement number is held at the gate and the window enlarged by the difference, so
+ * that its right edge never moves back; a pure ACK that would say nothing new is dropped. FIN and RST leave only by the
+ * relay's consent: when a process dies, the kernel closes its sockets, and the peers must not hear of it. A FIN or RST
+ * without consent fences the host: nothing leaves the virtual address any more, ARP and neighbour advertisements
+ * included, until the lease is given anew. The same when the lease runs out: a process that hangs fences itself.
+ * Ingress: remembers what the peer has acknowledged, and cuts acknowledgements of bytes that a restored connection has
+ * not sent yet (the server before it had).
+ *
+ * User space raises a gate by sending a bare ACK with KICK_MARK through a raw socket: this program fills it in. It is
+ * the only way to make the kernel's side speak now (docs/ARCHITECTURE.md).
+ */
+#include "counters.h"
+#include "gate-segment.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define ARP_SENDER_ADDRESS (ETH_HLEN + 14)
+#define ND_TARGET (ETH_HLEN + IPV6_LEN + 8)
+#define ND_ADVERTISEMENT 136
+
+static __always_inline bool after(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) > 0;
+}
+
+static __always_inline struct lease *get_lease(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&lease, &zero);
+}
+
+static __always_inline bool is_fenced(const struct lease *l)
+{
+	return l->until && bpf_ktime_get_ns() > l->until;
+}
+
+/* A lease of one nanosecond after boot: over, and not "none". */
+static __always_inline void fence(struct lease *l)
+{
+	l->until = 1;
+}
+
+static __always_inline bool is_virtual(const __be32 addr[4])
+{
+	struct virtual_address key;
+	__builtin_memcpy(key.addr, addr, 16);
+	return bpf_map_lookup_elem(&virtual_addresses, &key);
+}
+
+/* Fills in a kick: 52 bytes of IPv4 or 72 of IPv6, a bare ACK with room for timestamps. */
+static __always_inline int send_kick(struct __sk_buff *skb, const struct gate_segment *g, struct gated_flow *f)
+{
+	if (f->state == MUTE)
+		f->state = OPEN;
+	if (after(g->ack, f->gate))
+		f->gate = g->ack;
+	bool force = g->flags & 0x08; /* PSH: say it again, though it is nothing new */
+	__u32 ack = after(f->want_ack, f->gate) ? f->gate : f->want_ack;
+	if (!force && !after(ack, f->last_ack)) {
+		count(KICK_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	__u32 room = f->want_edge - ack;
+	if ((__s32)room < 0)
+		room = 0;
+	__u32 window = room >> (f->window_scale & 15);
+	if (window > 65535)
+		window = 65535;
+	/* a peer that has acknowledged more than a restored flow has sent ignores what comes from before that */
+	__u32 seq = after(f->peer_ack, f->max_sent) ? f->peer_ack : f->max_sent;
+	struct {
+		struct tcp_header tcp;
+		struct timestamp_option ts;
+	} __attribute__((packed)) old, new;
+	if (g->header_len != sizeof(new) || bpf_skb_load_bytes(skb, g->tcp_at, &old, sizeof(old)))
+		return TC_ACT_SHOT;
+	new = old;
+	new.tcp.seq = bpf_htonl(seq);
+	new.tcp.ack = bpf_htonl(ack);
+	new.tcp.flags = TCP_ACK;
+	new.tcp.window = bpf_htons(window);
+	new.ts.head = bpf_htonl(f->timestamps ? TIMESTAMP_HEAD : 0x01010101);
+	new.ts.tsval = bpf_htonl(f->timestamps ? f->tsval : 0x01010101);
+	new.ts.tsecr = bpf_htonl(f->timestamps ? f->tsecr : 0x01010101);
+	__s64 diff = bpf_csum_diff((__be32 *)&old, sizeof(old), (__be32 *)&new, sizeof(new), 0);
+	bpf_skb_store_bytes(skb, g->tcp_at, &new, sizeof(new), 0);
+	bpf_l4_csum_replace(skb, g->tcp_at + offsetof(struct tcp_header, check), 0, diff, 0);
+	f->last_ack = ack;
+	f->last_edge = ack + (window << (f->window_scale & 15));
+	count(KICKED);
+	return TC_ACT_UNSPEC;
+}
+
+/* A flow is known from its own SYN or SYN/ACK on: what is derived later from counters of the socket races. */
+static __always_inline void open_flow(struct __sk_buff *skb, const struct gate_segment *g)
+{
+	struct gate_options o;
+	if (read_options(skb, g->tcp_at, g->header_len, &o))
+		return;
+	struct gated_flow f = {};
+	f.window_scale = o.window_scale;
+	f.timestamps = o.timestamps;
+	f.iss = f.max_sent = f.peer_ack = g->seq + 1;
+	if (g->flags & TCP_ACK) {
+		f.state = OPEN;
+		f.gate = f.irs = f.last_ack = f.want_ack = g->ack;
+		f.last_edge = f.want_edge = g->ack + g->window;
+	} else {
+		f.state = OPENING;
+	}
+	bpf_map_update_elem(&gated_flows, &g->key, &f, BPF_ANY);
+}
+
+static __always_inline void remember_timestamps(struct __sk_buff *skb, const struct gate_segment *g, struct gated_flow *f)
+{
+	struct timestamp_option ts;
+	if (!f->timestamps || g->header_len < TCP_LEN + sizeof(ts) ||
+	    bpf_skb_load_bytes(skb, g->tcp_at + TCP_LEN, &ts, sizeof(ts)) || ts.head != bpf_htonl(TIMESTAMP_HEAD))
+		return;
+	f->tsval = bpf_ntohl(ts.tsval);
+	f->tsecr = bpf_ntohl(ts.tsecr);
+}
+
+/* True when a FIN or RST may leave. */
+static __always_inline bool is_consented(const struct gate_segment *g, const struct permit *p)
+{
+	if (!p)
+		return false;
+	if (g->flags & TCP_RST)
+		return p->flags & PERMIT_RST;
+	return (p->flags & PERMIT_FIN) && ((p->flags & PERMIT_ANY_FIN) || g->seq + g->payload == p->fin_seq);
+}
+
+static __always_inline int hold_at_gate(struct __sk_buff *skb, const struct gate_segment *g, struct gated_flow *f)
+{
+	__u32 edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
+	if (!after(f->want_ack, g->ack))
+		f->want_ack = g->ack;
+	if (!after(f->want_edge, edge))
+		f->want_edge = edge;
+	if (!after(g->ack, f->gate)) {
+		f->last_ack = g->ack;
+		if (after(edge, f->last_edge))
+			f->last_edge = edge;
+		return TC_ACT_UNSPEC;
+	}
+	bool has_sack = g->header_len > TCP_LEN + (f->timestamps ? sizeof(struct timestamp_option) : 0);
+	if (!g->payload && !(g->flags & TCP_FIN) && !has_sack && !after(f->gate, f->last_ack) && !after(edge, f->last_edge)) {
+		count(ACK_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	__u32 window = (edge - f->gate) >> (f->window_scale & 15);
+	if (window > 65535)
+		window = 65535;
+	store_u32(skb, g->tcp_at, offsetof(struct tcp_header, ack), g->ack, f->gate);
+	store_window(skb, g->tcp_at, g->window, window);
+	f->last_ack = f->gate;
+	if (after(edge, f->last_edge))
+		f->last_edge = edge;
+	count(ACK_HELD);
+	return TC_ACT_UNSPEC;
+}
+
+static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment *g)
+{
+	__u32 zero = 0;
+	struct gate_settings *set = bpf_map_lookup_elem(&gate_settings, &zero);
+	struct lease *l = get_lease();
+	if (!set || !l || !g)
+		return TC_ACT_UNSPEC;
+	struct permit *p = bpf_map_lookup_elem(&permits, &g->key);
+	if (is_fenced(l)) {
+		if ((g->flags & (TCP_FIN | TCP_RST)) && p && (p->flags & PERMIT_FENCED))
+			return TC_ACT_UNSPEC;
+		count(FENCED_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	struct gated_flow *f = bpf_map_lookup_elem(&gated_flows, &g->key);
+	if (skb->mark == KICK_MARK)
+		return f && !f->dead ? send_kick(skb, g, f) : TC_ACT_SHOT;
+	if (!f && set->solo)
+		return TC_ACT_UNSPEC;
+	if (g->flags & TCP_SYN) {
+		open_flow(skb, g);
+		return TC_ACT_UNSPEC;
+	}
+	if (!f) {
+		count(UNKNOWN_DROPPED);
+		return TC_ACT_SHOT;
+	}
+	if (f->dead)
+		return TC_ACT_SHOT;
+	if (g->flags & (TCP_FIN | TCP_RST)) {
+		bool consented = is_consented(g, p);
+		/* an RST without ACK answers a stray segment: the kernel's own, not the death of a process */
+		if (!consented && (g->flags & TCP_RST) && !(g->flags & TCP_ACK))
+			return TC_ACT_SHOT;
+		if (!consented) {
+			f->dead = 1;
+			fence(l);
+			count(NOT_CONSENTED);
+			return TC_ACT_SHOT;
+		}
+		if (g->flags & TCP_RST)
+			return TC_ACT_UNSPEC;
+	}
+	if (f->state == OPENING) {
+		f->state = OPEN;
+		f->gate = f->irs = f->last_ack = f->want_ack = g->ack;
+		f->last_edge = f->want_edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
+	}
+	__u32 end = g->seq + g->payload + (g->flags & TCP_FIN ? 1 : 0);
+	if (after(end, f->max_sent))
+		f->max_sent = end;
+	remember_timestamps(skb, g, f);
+	if (p && (p->flags & PERMIT_UNGATED)) {
+		f->last_ack = f->want_ack = g->ack;
+		f->last_edge = f->want_edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
+		if (!g->payload && !(g->flags & TCP_FIN) && after(f->peer_ack, f->max_sent))
+			store_u32(skb, g->tcp_at, offsetof(struct tcp_header, seq), g->seq, f->peer_ack);
+		return TC_ACT_UNSPEC;
+	}
+	if (f->state == MUTE) {
+		count(MUTED);
+		return TC_ACT_SHOT;
+	}
+	return hold_at_gate(skb, g, f);
+}
+
+/* ARP and neighbour advertisements for a virtual address, while fenced. */
+static __always_inline int gate_neighbour(struct __sk_buff *skb)
+{
+	__be32 addr[4] = {};
+	if (skb->protocol == bpf_htons(ETH_P_ARP)) {
+		addr[2] = bpf_htonl(0xffff);
+		if (bpf_skb_load_bytes(skb, ARP_SENDER_ADDRESS, &addr[3], 4))
+			return TC_ACT_UNSPEC;
+	} else {
+		struct {
+			__u8 type, code;
+		} icmp;
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + IPV6_LEN, &icmp, 2) || icmp.type != ND_ADVERTISEMENT ||
+		    bpf_skb_load_bytes(skb, ND_TARGET, addr, 16))
+			return TC_ACT_UNSPEC;
+	}
+	struct lease *l = get_lease();
+	if (!l || !is_fenced(l) || !is_virtual(addr))
+		return TC_ACT_UNSPEC;
+	count(FENCED_DROPPED);
+	return TC_ACT_SHOT;
+}
+
+/* Anything else from a virtual address, while fenced. */
+static __always_inline int gate_other(const __be32 source[4])
+{
+	struct lease *l = get_lease();
+	if (!l || !is_fenced(l) || !is_virtual(source))
+		return TC_ACT_UNSPEC;
+	count(FENCED_DROPPED);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline bool is_enabled(void)
+{
+	__u32 zero = 0;
+	struct gate_settings *set = bpf_map_lookup_elem(&gate_settings, &zero);
+	return set && set->enabled;
+}
+
+SEC("tc")
+int gate_egress(struct __sk_buff *skb)
+{
+	if (!is_enabled())
+		return TC_ACT_UNSPEC;
+	if (skb->protocol == bpf_htons(ETH_P_ARP))
+		return gate_neighbour(skb);
+	struct gate_segment g;
+	if (read_gate_segment(skb, true, &g))
+		return is_virtual(g.key.local_addr) ? gate_tcp(skb, &g) : TC_ACT_UNSPEC;
+	__be32 source[4] = {};
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		source[2] = bpf_htonl(0xffff);
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &source[3], 4))
+			return TC_ACT_UNSPEC;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		__u8 next;
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, nexthdr), &next, 1) ||
+		    bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), source, 16))
+			return TC_ACT_UNSPEC;
+		if (next == IPPROTO_ICMPV6 && gate_neighbour(skb) == TC_ACT_SHOT)
+			return TC_ACT_SHOT;
+	} else {
+		return TC_ACT_UNSPEC;
+	}
+	return gate_other(source);
+}
+
+SEC("tc")
+int gate_ingress(struct __sk_buff *skb)
+{
+	struct gate_segment g;
+	if (!is_enabled() || !read_gate_segment(skb, false, &g) || !is_virtual(g.key.local_addr))
+		return TC_ACT_UNSPEC;
+	struct gated_flow *f = bpf_map_lookup_elem(&gated_flows, &g.key);
+	if (!f)
+		return TC_ACT_UNSPEC;
+	if (g.flags & TCP_SYN) {
+		/* a SYN/ACK without an option takes it back from us (RFC 7323 sections 2.2 and 3.2) */
+		struct gate_options o;
+		if ((g.flags & TCP_ACK) && !read_options(skb, g.tcp_at, g.header_len, &o)) {
+			if (!o.has_window_scale)
+				f->window_scale = 0;
+			if (!o.timestamps)
+				f->timestamps = 0;
+		}
+		return TC_ACT_UNSPEC;
+	}
+	if (g.flags & TCP_RST) {
+		f->peer_reset = 1;
+		return TC_ACT_UNSPEC;
+	}
+	if (!(g.flags & TCP_ACK))
+		return TC_ACT_UNSPEC;
+	if (!after(f->peer_ack, g.ack))
+		f->peer_ack = g.ack;
+	if (after(g.ack, f->max_sent)) {
+		struct permit *p = bpf_map_lookup_elem(&permits, &g.key);
+		if (p && (p->flags & PERMIT_CLAMP)) {
+			store_u32(skb, g.tcp_at, offsetof(struct tcp_header, ack), g.ack, f->max_sent);
+			count(PEER_ACK_CUT);
+		}
+	}
+	return TC_ACT_UNSPEC;
+}

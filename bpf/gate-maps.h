@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* What the ACK gate knows; src/lib/gate/gate-maps.ts reads and writes the same bytes. */
+#ifndef OVERLAY_GATE_MAPS_H
+#define OVERLAY_GATE_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+/* SO_MARK of the raw socket that raises gates (src/lib/kernel/ack-gate.ts) */
+#define KICK_MARK 0x4f560002
+
+struct virtual_address {
+	__be32 addr[4];
+};
+
+struct flow_key {
+	__be32 local_addr[4];
+	__be32 remote_addr[4];
+	__be16 local_port;
+	__be16 remote_port;
+};
+
+enum gate_state {
+	OPENING = 1, /* our SYN has left */
+	OPEN,
+	MUTE, /* the backup does not know this flow: not a word */
+};
+
+/* Sequence numbers: host order. An edge is acknowledgement plus window: what the peer may send up to. */
+struct gated_flow {
+	__u32 gate;	  /* the highest acknowledgement that may leave */
+	__u32 irs;	  /* the peer's first byte */
+	__u32 iss;	  /* our first byte */
+	__u32 max_sent;	  /* the end of what we have sent */
+	__u32 last_ack;	  /* the last acknowledgement that left */
+	__u32 last_edge;
+	__u32 want_ack;	  /* what the kernel would have acknowledged */
+	__u32 want_edge;
+	__u32 peer_ack;	  /* what the peer has acknowledged */
+	__u32 tsval, tsecr; /* of the last segment that left */
+	__u8 window_scale;
+	__u8 state;
+	__u8 dead;	  /* a FIN or RST without consent was held back: nothing leaves this flow any more */
+	__u8 timestamps;
+	__u8 peer_reset;
+	__u8 reserved[3];
+};
+
+#define PERMIT_FIN 1	  /* a FIN may leave, at fin_seq */
+#define PERMIT_RST 2
+#define PERMIT_UNGATED 4  /* after a takeover, or without a backup */
+#define PERMIT_CLAMP 8	  /* a restored flow: cut acknowledgements of what it has not sent yet */
+#define PERMIT_ANY_FIN 16 /* with PERMIT_FIN: wherever it stands */
+#define PERMIT_FENCED 32  /* FIN and RST may leave also when fenced: a leg that no backup can know */
+
+struct permit {
+	__u32 flags;
+	__u32 fin_seq;
+};
+
+struct gate_settings {
+	__u32 enabled;
+	__u32 solo; /* flows without an entry are not gated */
+};
+
+struct lease {
+	__u64 until; /* CLOCK_MONOTONIC ns; 0: none is needed */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct gate_settings);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} gate_settings SEC(".maps");
+
+/* A map of its own: each heartbeat writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lease);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} lease SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct virtual_address);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} virtual_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct flow_key);
+	__type(value, struct gated_flow);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} gated_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 131072);
+	__type(key, struct flow_key);
+	__type(value, struct permit);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} permits SEC(".maps");
+
+enum gate_counter {
+	ACK_HELD,	   /* acknowledgements that left lower than the kernel said */
+	ACK_DROPPED,	   /* pure ACKs that would have said nothing new */
+	KICKED,		   /* gates raised by a kick that left */
+	KICK_DROPPED,	   /* kicks that had nothing new to say */
+	MUTED,		   /* segments of flows that the backup does not know yet */
+	NOT_CONSENTED,	   /* FIN or RST without consent: the host is fenced */
+	FENCED_DROPPED,	   /* packets held back because the lease is over */
+	UNKNOWN_DROPPED,   /* segments of flows without an entry */
+	PEER_ACK_CUT,	   /* acknowledgements of bytes that a restored flow has not sent yet */
+};
+
+#endif

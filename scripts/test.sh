@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands: set-up, lint, types, the manifest, unit tests, lab tests. All of them run
+# also when one fails; the last line is `N passed, N failed` over all. Under CI=true a test that was skipped has failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/lib.sh
+
+bash scripts/setup.sh || fail $? 'the set-up failed, so nothing was tested'
+
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+export OVERLAY_TEST_COUNTS=$work/counts
+passed=0 failed=0 skipped=0
+# mocha colours its output under CI also where nobody sees it.
+if [[ -t 1 && -z ${NO_COLOR:-} ]]; then colour=(--color); else colour=(--no-color); fi
+
+# check NAME COMMAND…: counts as one test.
+check() {
+  local name=$1
+  shift
+  if step "$name" "$@"; then
+    passed=$((passed + 1))
+    say "  ✔ $name"
+  else
+    failed=$((failed + 1))
+    say "  ✘ $name"
+  fi
+}
+
+# suite NAME SECONDS: runs test/NAME and adds its counts. A run that dies before its end counts as one failure.
+suite() {
+  local status=0 p=0 f=0 s=0
+  : >"$OVERLAY_TEST_COUNTS"
+  say '' "$1 tests"
+  timeout --signal=INT --kill-after=30 "$2" node_modules/.bin/mocha --config "test/$1.mocharc.json" \
+    --reporter test/support/counting-reporter.js "${colour[@]}" </dev/null || status=$?
+  if [[ -s $OVERLAY_TEST_COUNTS ]]; then read -r p f s <"$OVERLAY_TEST_COUNTS"; fi
+  if ((status != 0 && f == 0)); then
+    say "the $1 tests ended with exit code $status before they were done"
+    f=1
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# The build rewrites the manifest when commands or flags changed; CI builds from the commit, so a difference means that
+# the commit came without it.
+manifest_is_committed() {
+  git rev-parse --git-dir >/dev/null 2>&1 || return 0
+  if git diff --exit-code HEAD -- oclif.manifest.json && git ls-files --error-unmatch oclif.manifest.json; then return 0; fi
+  echo 'oclif.manifest.json does not match the commands: run npm run build and commit it'
+  [[ ${CI:-} != true ]]
+}
+
+# What a lab or a handshake plane could leave behind on this machine.
+traces() {
+  { ip netns list 2>/dev/null || true; } | sed 's/ .*//' | sort
+  { find /run/overlay /sys/fs/bpf -mindepth 1 2>/dev/null || true; } | sort # either may be absent
+  grep -E ' /(run/overlay|tmp/ov-)' /proc/self/mounts || true
+  tc qdisc show 2>/dev/null | grep clsact || true
+  nft list ruleset 2>/dev/null || true
+  cat /proc/sys/net/ipv4/tcp_available_congestion_control
+}
+
+nothing_left_behind() {
+  traces >"$work/after"
+  diff "$work/before" "$work/after"
+}
+
+check 'lint' node_modules/.bin/eslint .
+check 'format' node_modules/.bin/prettier --check --log-level warn .
+check 'types' node_modules/.bin/tsc -p test/tsconfig.json
+check 'manifest' manifest_is_committed
+suite unit 300
+if ((EUID == 0)); then
+  traces >"$work/before"
+  suite lab 600
+  # Elsewhere somebody else's lab may come and go meanwhile.
+  if [[ ${CI:-} == true ]]; then check 'nothing is left behind by the lab tests' nothing_left_behind; fi
+else
+  say '' 'the lab tests need root: not run'
+  skipped=$((skipped + 1))
+fi
+
+if [[ ${CI:-} == true ]] && ((skipped > 0)); then
+  say '' "$skipped skipped, which CI counts as failed"
+  failed=$((failed + skipped))
+elif ((skipped > 0)); then
+  say '' "$skipped skipped"
+fi
+
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0 && passed > 0))

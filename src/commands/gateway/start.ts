@@ -1,0 +1,62 @@
+import {Flags} from '@oclif/core'
+
+import {gatewaySettings} from '../../lib/config/relay-settings.js'
+import {gatewayPlane} from '../../lib/relay/attached-plane.js'
+import {runInForeground, type StoppedEvent} from '../../lib/relay/foreground.js'
+import type {LogLine} from '../../lib/relay/rate-limited-log.js'
+import {StartCommand, startFlags} from '../../lib/relay/start-command.js'
+
+export default class GatewayStart extends StartCommand {
+  static override summary = 'Run a gateway: take edges that hold the key and connect them to origins'
+  static override description = `Listens for edges, checks the preamble that each connection starts with, and connects to the origin it names if that is
+allowed. A preamble opens one connection, at this gateway only.
+
+Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is left; SIGHUP reads the key file again.`
+  static override examples = [
+    {
+      description: 'For the web servers of one network',
+      command:
+        '<%= config.bin %> <%= command.id %> --listen 203.0.113.9:7000 --allow-origin 10.9.0.0/24:443 --key-file /etc/overlay/keys',
+    },
+    {
+      description: 'From a file',
+      command: '<%= config.bin %> <%= command.id %> --config /etc/overlay/overlay.yaml',
+    },
+  ]
+
+  static override flags = {
+    listen: Flags.string({
+      description: 'where edges connect; repeat for several, e.g. one of each address family',
+      env: 'OVERLAY_GATEWAY_LISTEN',
+      helpValue: 'ADDRESS:PORT',
+      multiple: true,
+      delimiter: ',',
+    }),
+    'allow-origin': Flags.string({
+      description: 'an origin that edges may reach; PORT may be a range or *; repeat for several',
+      env: 'OVERLAY_GATEWAY_ALLOW_ORIGINS',
+      helpValue: 'ADDRESS[/LENGTH]:PORT',
+      multiple: true,
+      delimiter: ',',
+    }),
+    ...startFlags('GATEWAY'),
+    'preamble-timeout': Flags.string({
+      description: 'time in which a connection must show its preamble; 5s when not given',
+      env: 'OVERLAY_GATEWAY_PREAMBLE_TIMEOUT',
+      helpValue: 'DURATION',
+    }),
+    'max-pending': Flags.integer({
+      description: 'connections of one process that have shown none, the oldest goes first; 4096 when not given',
+      min: 1,
+      max: 1_000_000,
+      env: 'OVERLAY_GATEWAY_MAX_PENDING',
+    }),
+  }
+
+  protected async perform(): Promise<StoppedEvent> {
+    const {flags} = await this.parse(GatewayStart)
+    const settings = gatewaySettings(flags)
+    const log = (line: LogLine) => this.writeLog(line, 'gateway', settings.name)
+    return runInForeground(settings, gatewayPlane(settings, log), {ready: (event) => this.announce(event), log})
+  }
+}

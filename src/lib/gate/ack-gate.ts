@@ -1,0 +1,140 @@
+import {mkdirSync, readdirSync, rmdirSync, rmSync} from 'node:fs'
+import {join} from 'node:path'
+
+import {possibleCpus} from '../handshake/attachment.js'
+import {bpfObjectPath} from '../handshake/bpf-objects.js'
+import {TC_HANDLE} from '../handshake/constants.js'
+import {readNamedCounters} from '../handshake/counters.js'
+import type {Device} from '../handshake/network-device.js'
+import {type BpfMap, openPinnedMap} from '../kernel/bpf-map.js'
+import {BpfObject} from '../kernel/bpf-object.js'
+import {attachTc, createClsact, destroyClsact, detachTc, type TcPlace} from '../kernel/tc-filter.js'
+import {addressBytes} from '../wire/endpoint.js'
+import {decodeGatedFlow, encodePermit, GATE_COUNTERS, type GatedFlow, type GatedKey, gatedKey} from './gate-maps.js'
+
+/** Behind the handshake plane's filters: what these make of a packet is what passes the gate. */
+const GATE_PRIORITY = 20_320
+
+const FIRST = Buffer.alloc(4)
+
+export interface AckGateOptions {
+  devices: Device[]
+  /** A directory on a bpffs, of this gate alone. */
+  pins: string
+  virtualAddresses: string[]
+}
+
+/** The ACK gate in the kernel; see bpf/ack-gate.bpf.c for what it does to packets. */
+export class AckGate {
+  readonly #options: AckGateOptions
+  readonly #created: number[] = []
+  readonly #maps = new Map<string, BpfMap>()
+
+  private constructor(options: AckGateOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Attaches the gate, closed to nothing yet: {@link AckGate.enable} makes it count.
+   *
+   * @throws OverlayError PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING
+   */
+  static attach(options: AckGateOptions): AckGate {
+    const gate = new AckGate(options)
+    mkdirSync(options.pins, {recursive: true, mode: 0o700})
+    try {
+      const object = BpfObject.load(bpfObjectPath('ack-gate'), {pinDirectory: options.pins})
+      try {
+        const addresses = object.getMap('virtual_addresses')
+        for (const key of addresses.keys()) addresses.delete(key)
+        for (const address of options.virtualAddresses) addresses.update(addressBytes(address), Buffer.alloc(4, 1))
+        for (const {ifindex} of options.devices) {
+          if (createClsact(ifindex)) gate.#created.push(ifindex)
+          attachTc(place(ifindex, 'ingress'), object.programFd('gate_ingress'))
+          attachTc(place(ifindex, 'egress'), object.programFd('gate_egress'))
+        }
+      } finally {
+        object.close()
+      }
+    } catch (error) {
+      gate.detach()
+      throw error
+    }
+
+    return gate
+  }
+
+  /** @param solo connections without an entry pass: there is no backup */
+  enable({solo = false}: {solo?: boolean} = {}): void {
+    const value = Buffer.alloc(8)
+    value.writeUInt32LE(1, 0)
+    value.writeUInt32LE(solo ? 1 : 0, 4)
+    this.#map('gate_settings').update(FIRST, value)
+  }
+
+  disable(): void {
+    this.#map('gate_settings').update(FIRST, Buffer.alloc(8))
+  }
+
+  /** Until then this host may speak for its virtual addresses. @param untilNs CLOCK_MONOTONIC; 0n: without end */
+  setLease(untilNs: bigint): void {
+    const value = Buffer.alloc(8)
+    value.writeBigUInt64LE(untilNs)
+    this.#map('lease').update(FIRST, value)
+  }
+
+  /** True when the lease has run out, or a FIN or RST without consent has ended it. */
+  get fenced(): boolean {
+    const until = this.#map('lease').lookup(FIRST)!.readBigUInt64LE()
+    return until !== 0n && until < process.hrtime.bigint()
+  }
+
+  flow(key: GatedKey): GatedFlow | null {
+    const value = this.#map('gated_flows').lookup(gatedKey(key))
+    return value && decodeGatedFlow(value)
+  }
+
+  /** Writes a flow's entry: for a connection that is about to be restored. */
+  setFlow(key: GatedKey, value: Buffer): void {
+    this.#map('gated_flows').update(gatedKey(key), value)
+  }
+
+  permit(key: GatedKey, flags: number, finSequence = 0): void {
+    this.#map('permits').update(gatedKey(key), encodePermit(flags, finSequence))
+  }
+
+  /** Forgets a flow that has ended. */
+  forget(key: GatedKey): void {
+    this.#map('permits').delete(gatedKey(key))
+    this.#map('gated_flows').delete(gatedKey(key))
+  }
+
+  counters(): Record<(typeof GATE_COUNTERS)[number], number> {
+    return readNamedCounters(GATE_COUNTERS, this.#map('counters', possibleCpus()))
+  }
+
+  /** Takes the gate off its interfaces; connections go on ungated. */
+  detach(): void {
+    for (const {ifindex} of this.#options.devices) {
+      detachTc(place(ifindex, 'egress'))
+      detachTc(place(ifindex, 'ingress'))
+      if (this.#created.includes(ifindex)) destroyClsact(ifindex)
+    }
+
+    for (const map of this.#maps.values()) map.close()
+    this.#maps.clear()
+    for (const file of readdirSync(this.#options.pins)) rmSync(join(this.#options.pins, file))
+    rmdirSync(this.#options.pins)
+  }
+
+  /** @param cpus for a per-CPU map */
+  #map(name: string, cpus = 0): BpfMap {
+    let map = this.#maps.get(name)
+    if (!map) this.#maps.set(name, (map = openPinnedMap(join(this.#options.pins, name), cpus)!))
+    return map
+  }
+}
+
+function place(ifindex: number, direction: 'egress' | 'ingress'): TcPlace {
+  return {ifindex, direction, handle: TC_HANDLE, priority: GATE_PRIORITY}
+}

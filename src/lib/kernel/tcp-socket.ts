@@ -1,0 +1,120 @@
+import {EINPROGRESS} from './errno.js'
+import {allocate, errno, sys} from './libc.js'
+import type {SocketAddress} from './sockaddr.js'
+import {
+  AF_INET6,
+  IPPROTO_IPV6,
+  IPPROTO_TCP,
+  IPV6_V6ONLY,
+  SHUT_WR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_ERROR,
+  SO_LINGER,
+  SO_MARK,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  TCP_CONGESTION,
+  TCP_NODELAY,
+} from './socket-constants.js'
+
+const one = allocate(4)
+one.bytes.writeInt32LE(1, 0)
+const number = allocate(4)
+const numberLength = allocate(4)
+const lingerZero = allocate(8)
+lingerZero.bytes.writeInt32LE(1, 0)
+
+/** The name of a congestion control, in memory that setsockopt can read. */
+export interface CongestionControl {
+  readonly name: string
+  readonly at: number
+  readonly length: number
+}
+
+/** @param name at most 15 characters (TCP_CA_NAME_MAX) */
+export function congestionControl(name: string): CongestionControl {
+  const memory = allocate(16)
+  const length = memory.bytes.write(name, 0, 15, 'latin1')
+  return {name, at: memory.address, length}
+}
+
+/** A non-blocking TCP socket without Nagle's delay; -1 with errno set when there is none to be had. */
+export function tcpSocket(family: number): number {
+  const fd = sys.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+  if (fd >= 0) sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, one.address, 4)
+  return fd
+}
+
+/** True when the kernel took the congestion control for this socket. */
+export function setCongestionControl(fd: number, control: CongestionControl): boolean {
+  return sys.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, control.at, control.length) === 0
+}
+
+/** Sets SO_MARK; false without CAP_NET_ADMIN. */
+export function setMark(fd: number, mark: number): boolean {
+  number.bytes.writeUInt32LE(mark >>> 0, 0)
+  return sys.setsockopt(fd, SOL_SOCKET, SO_MARK, number.address, 4) === 0
+}
+
+/**
+ * Starts a non-blocking connect.
+ *
+ * @returns 0 when it is under way or done, else the errno
+ */
+export function startConnect(fd: number, address: SocketAddress): number {
+  return startConnectTo(fd, address.at, address.length)
+}
+
+/** The same to a struct sockaddr at an address in memory. */
+export function startConnectTo(fd: number, at: number, length: number): number {
+  if (sys.connect(fd, at, length) === 0) return 0
+  const error = errno()
+  return error === EINPROGRESS ? 0 : error
+}
+
+/** SO_ERROR: why a connection failed, 0 when it did not. Reading it clears it. */
+export function takeSocketError(fd: number): number {
+  numberLength.bytes.writeUInt32LE(4, 0)
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_ERROR, number.address, numberLength.address) < 0) return errno()
+  return number.bytes.readInt32LE(0)
+}
+
+/** Closes with an RST instead of a FIN, and drops what was not yet sent: SO_LINGER {on, 0 s}. */
+export function closeWithReset(fd: number): void {
+  sys.setsockopt(fd, SOL_SOCKET, SO_LINGER, lingerZero.address, 8)
+  sys.close(fd)
+}
+
+export function shutdownWrite(fd: number): void {
+  sys.shutdown(fd, SHUT_WR)
+}
+
+export interface ListenOptions {
+  /** Share the port with other sockets of this user that ask the same. */
+  reusePort: boolean
+  backlog: number
+}
+
+/**
+ * A listening TCP socket.
+ *
+ * @returns the descriptor, or the errno negated. An IPv6 address takes IPv6 only, so that `[::]` and `0.0.0.0` can be
+ * listened on side by side.
+ */
+export function listenOn(address: SocketAddress, options: ListenOptions): number {
+  const fd = tcpSocket(address.family)
+  if (fd < 0) return -errno()
+  sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one.address, 4)
+  if (options.reusePort) sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, one.address, 4)
+  if (address.family === AF_INET6) sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one.address, 4)
+  if (sys.bind(fd, address.at, address.length) < 0 || sys.listen(fd, options.backlog) < 0) {
+    const error = errno()
+    sys.close(fd)
+    return -error
+  }
+
+  return fd
+}

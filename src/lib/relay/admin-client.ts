@@ -1,0 +1,85 @@
+import {connect} from 'node:net'
+
+import {OverlayError, type ErrorJson} from '../errors/index.js'
+import {JsonLines} from './json-lines.js'
+import {InstanceDirectory, instanceNames, type RelayRole} from './run-directory.js'
+
+export type AdminRequest = {command: 'status'} | {command: 'drain'; timeoutMs?: number} | {command: 'reload-keys'}
+
+/**
+ * Asks a running edge or gateway.
+ *
+ * @param deadlineMs for the answer
+ * @throws OverlayError NOT_RUNNING, DEADLINE_EXCEEDED, or what the instance itself reports
+ */
+export async function askInstance<Result>(
+  role: RelayRole,
+  name: string,
+  request: AdminRequest,
+  deadlineMs: number,
+): Promise<Result> {
+  const directory = new InstanceDirectory(role, name)
+  const answer = await exchange(directory, request, deadlineMs)
+  if (answer.error) {
+    const {code, message, cause, suggestions} = answer.error
+    throw new OverlayError(code, message, {cause, suggestions})
+  }
+
+  return answer.result as Result
+}
+
+interface Answer {
+  result?: unknown
+  error?: ErrorJson
+}
+
+function exchange(directory: InstanceDirectory, request: AdminRequest, deadlineMs: number): Promise<Answer> {
+  const {role, name, adminSocket} = directory
+  return new Promise((resolve, reject) => {
+    const lines = new JsonLines()
+    const socket = connect(adminSocket)
+    const finish = (act: () => void): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      act()
+    }
+
+    const timer = setTimeout(() => {
+      finish(() =>
+        reject(new OverlayError('DEADLINE_EXCEEDED', `${role} "${name}" did not answer within ${deadlineMs} ms`)),
+      )
+    }, deadlineMs)
+    socket.setEncoding('utf8')
+    socket.on('error', (error: NodeJS.ErrnoException) => finish(() => reject(connectError(role, name, error))))
+    socket.on('close', () => finish(() => reject(notRunning(role, name))))
+    socket.on('data', (text: string) => {
+      try {
+        const [answer] = lines.push(text)
+        if (answer !== undefined) finish(() => resolve(answer as Answer))
+      } catch (error) {
+        finish(() => reject(error))
+      }
+    })
+    socket.write(JSON.stringify(request) + '\n')
+  })
+}
+
+function connectError(role: RelayRole, name: string, error: NodeJS.ErrnoException): OverlayError {
+  if (error.code === 'EACCES' || error.code === 'EPERM') {
+    return new OverlayError('PRIVILEGE_MISSING', `${role} "${name}" belongs to another user`, {
+      suggestions: ['run as the user that started it, or as root'],
+    })
+  }
+
+  return notRunning(role, name)
+}
+
+function notRunning(role: RelayRole, name: string): OverlayError {
+  const others = instanceNames(role).filter((other) => other !== name)
+  return new OverlayError('NOT_RUNNING', `no ${role} "${name}" is running here`, {
+    suggestions: [
+      ...(others.length > 0 ? [`--name ${others.join(', or --name ')}`] : []),
+      `overlay ${role} start --help`,
+    ],
+  })
+}

@@ -1,0 +1,101 @@
+import type {RelaySettings} from '../config/relay-settings.js'
+import {OverlayError} from '../errors/index.js'
+import {OVERLAY_BBR} from '../handshake/constants.js'
+import {EdgePlane} from '../handshake/edge-plane.js'
+import {GatewayPlane} from '../handshake/gateway-plane.js'
+import type {KeyRing} from '../keys/key-file.js'
+import type {HandshakePlane} from './handshake-plane.js'
+import type {EdgeConfig, GatewayConfig} from './process-config.js'
+import type {LogLine} from './rate-limited-log.js'
+
+type Log = (line: LogLine) => void
+
+/** What both planes offer to {@link AttachedPlane}. */
+interface Plane {
+  readonly limitations: string[]
+  readonly hasSockops: boolean
+  readonly congestionControl: null | string
+  setKeys(keys: KeyRing): void
+  status(): object
+}
+
+/** The handshake plane in the kernel, held by the control process of a relay. Null when zero-RTT is off. */
+export function edgePlane(settings: RelaySettings<EdgeConfig>, log: Log): HandshakePlane | null {
+  const {gateways} = settings.config
+  return settings.zeroRtt
+    ? new AttachedPlane(
+        log,
+        (keys) => EdgePlane.attach({...common(settings), keys, gateways}),
+        (plane) => plane.release(gateways),
+      )
+    : null
+}
+
+/** The same for a gateway. */
+export function gatewayPlane(settings: RelaySettings<GatewayConfig>, log: Log): HandshakePlane | null {
+  const {listeners} = settings
+  return settings.zeroRtt
+    ? new AttachedPlane(
+        log,
+        (keys) => GatewayPlane.attach({...common(settings), keys, listen: listeners}),
+        (plane) => plane.release(listeners),
+      )
+    : null
+}
+
+function common({name, interfaces, initialWindow, clockOffsetSeconds}: RelaySettings<unknown>) {
+  return {
+    name,
+    owner: 'start' as const,
+    interfaces: interfaces.length > 0 ? interfaces : undefined,
+    initialWindow,
+    clockOffsetSeconds,
+  }
+}
+
+class AttachedPlane<P extends Plane> implements HandshakePlane {
+  #plane: P | null = null
+
+  constructor(
+    private readonly log: Log,
+    private readonly attachWith: (keys: KeyRing) => P,
+    private readonly release: (plane: P) => void,
+  ) {}
+
+  attach(keys: KeyRing): boolean {
+    try {
+      this.#plane = this.attachWith(keys)
+    } catch (error) {
+      const lacking =
+        error instanceof OverlayError && (error.code === 'KERNEL_FEATURE_MISSING' || error.code === 'PROGRAM_MISSING')
+      if (!lacking) throw error
+      this.warn(`no zero-RTT handshake on this host: ${error.message}; overlay doctor says what is missing`)
+      return false
+    }
+
+    for (const limitation of this.#plane.limitations) this.warn(limitation)
+    return true
+  }
+
+  setKeys(keys: KeyRing): void {
+    this.#plane?.setKeys(keys)
+  }
+
+  status(): object {
+    return this.#plane?.status() ?? {}
+  }
+
+  /** Where a sock_ops program runs it turns bbr into overlay_bbr by itself; else the relay asks for it. */
+  get congestionControl(): null | string {
+    return this.#plane?.congestionControl === OVERLAY_BBR && !this.#plane.hasSockops ? OVERLAY_BBR : null
+  }
+
+  close(): void {
+    if (this.#plane) this.release(this.#plane)
+    this.#plane = null
+  }
+
+  private warn(message: string): void {
+    this.log({level: 'warning', kind: 'handshake', message, suppressed: 0})
+  }
+}

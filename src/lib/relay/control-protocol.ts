@@ -1,0 +1,39 @@
+import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
+import type {ProcessConfig} from './process-config.js'
+import type {LogLine} from './rate-limited-log.js'
+
+/**
+ * What supervisor and relay process say to each other: JSON, one object a line, over a unix stream that the relay process
+ * inherits as descriptor 3. When it ends, the relay process ends: its supervisor has died.
+ */
+export const CONTROL_FD = 3
+
+/** The first listening socket; the others follow in the order of the configuration's listeners. */
+export const FIRST_LISTENER_FD = 4
+
+/** A key on its way to a relay process; hex. */
+export interface KeyJson {
+  id: number
+  secret: string
+}
+
+export interface KeysJson {
+  current: KeyJson
+  previous: KeyJson | null
+}
+
+export type ToProcess =
+  | {type: 'start'; config: ProcessConfig; keys: KeysJson; listeners: number}
+  | {type: 'status'; id: number}
+  | {type: 'keys'; id: number; keys: KeysJson}
+  /** Stop accepting; `drained` follows when the last connection has ended, or at the deadline, when the rest is reset. */
+  | {type: 'drain'; deadlineMs: number}
+  /** Reset everything now; `drained` follows. */
+  | {type: 'abort'}
+
+export type FromProcess =
+  | {type: 'ready'}
+  | {type: 'status'; id: number; status: EdgeProcessStatus | GatewayProcessStatus}
+  | {type: 'keys'; id: number}
+  | {type: 'drained'; aborted: number}
+  | {type: 'log'; line: LogLine}

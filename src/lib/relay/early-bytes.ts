@@ -1,0 +1,91 @@
+import {EAGAIN} from '../kernel/errno.js'
+import {errno, sys} from '../kernel/libc.js'
+import {PreambleFields, preambleLength, writePreamble, type PreambleKey} from '../wire/preamble.js'
+import type {EdgeConnection} from './edge-connection.js'
+import type {EdgeGateway, EdgeInstance} from './edge-dialer.js'
+import type {EpollLoop} from './epoll-loop.js'
+import {EARLY_LIMIT, HEADROOM, type Slab, type Slabs} from './slab-pool.js'
+import type {CopyTransfer} from './transfer.js'
+
+/** Connections of one process that may keep more than a small slab of early bytes; others stop reading sooner. */
+const LARGE_EARLY_LIMIT = 1024
+
+/**
+ * What a client sends before a gateway has accepted its connection: kept in the near side's slab, behind the room for a
+ * preamble, so that both leave in one send and can be sent again to another gateway with another preamble.
+ */
+export class EarlyBytes {
+  private readonly fields = new PreambleFields()
+
+  constructor(
+    private readonly loop: EpollLoop,
+    private readonly slabs: Slabs,
+    private readonly transfer: CopyTransfer,
+    instance: EdgeInstance,
+  ) {
+    this.fields.instance = instance.id
+  }
+
+  /** Puts the preamble for this gateway in front of the early bytes, all of it to be sent. */
+  place(connection: EdgeConnection, gateway: EdgeGateway, key: PreambleKey): void {
+    const {fields} = this
+    const {service, near} = connection
+    const slab = near.held as Slab
+    fields.source = connection.source
+    fields.sourcePort = connection.sourcePort
+    fields.destination = service.origin
+    fields.destinationPort = service.config.origin.port
+    fields.timestamp = this.loop.unixNow
+    fields.counter = connection.counter
+    fields.audience = gateway.address.address
+    fields.audiencePort = gateway.endpoint.port
+    fields.challenge = connection.challenged ? connection.challenge : null
+    const length = preambleLength(fields)
+    writePreamble(slab.bytes, HEADROOM - length, fields, key, connection.preambleMac)
+    connection.key = key
+    near.heldAt = slab.address + HEADROOM - length
+    near.heldLength = length + connection.earlyLength
+  }
+
+  /** Reads what the client has sent, as far as it may be kept; false when its socket has failed. */
+  read(connection: EdgeConnection): boolean {
+    const {near} = connection
+    while (near.readable && !near.ended) {
+      let slab = near.held as Slab
+      let room = Math.min(slab.size - HEADROOM, EARLY_LIMIT) - connection.earlyLength
+      if (room === 0) {
+        if (!this.enlarge(connection)) return true
+        slab = near.held as Slab
+        room = EARLY_LIMIT - connection.earlyLength
+      }
+
+      const length = sys.recv(near.fd, slab.address + HEADROOM + connection.earlyLength, room, 0)
+      if (length < 0) {
+        if (errno() !== EAGAIN) return false
+        near.readable = false
+      } else if (length === 0) {
+        near.ended = true
+      } else {
+        connection.earlyLength += length
+        near.heldLength += length
+        this.transfer.noteRead(near, length, room)
+      }
+    }
+
+    return true
+  }
+
+  /** Moves the early bytes to a large slab; false when they fill one already, or too many do. */
+  private enlarge(connection: EdgeConnection): boolean {
+    const {near} = connection
+    const small = near.held as Slab
+    const {large} = this.slabs
+    if (small.size === large.size || large.lent >= LARGE_EARLY_LIMIT) return false
+    const slab = large.take()
+    small.bytes.copy(slab.bytes, 0, 0, HEADROOM + connection.earlyLength)
+    near.heldAt += slab.address - small.address
+    near.held = slab
+    this.slabs.give(small)
+    return true
+  }
+}

@@ -1,0 +1,341 @@
+import {EAGAIN, ECONNREFUSED, EMFILE, ENFILE, ENOBUFS, ENOMEM, ETIMEDOUT} from '../kernel/errno.js'
+import {errno, sys} from '../kernel/libc.js'
+import {readSockaddr} from '../kernel/sockaddr.js'
+import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
+import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
+import {shutdownWrite} from '../kernel/tcp-socket.js'
+import {addressBytes, formatEndpoint} from '../wire/endpoint.js'
+import {REFUSALS, REPLY_LENGTH, Refusal, ReplyStatus, copyChallenge, readReply, replyReason} from '../wire/reply.js'
+import {READABLE, type Side} from './connection.js'
+import {GIVE_UP, Outcome, OUTCOMES, STAY, ZERO_RTT, firstDial, gatewayOf, handshakeOf, nextDial} from './dial-plan.js'
+import {EarlyBytes} from './early-bytes.js'
+import {EdgeConnection, type EdgeService} from './edge-connection.js'
+import type {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
+import type {EpollLoop} from './epoll-loop.js'
+import type {Listener} from './listener.js'
+import type {EdgeConfig, PreambleKeys} from './process-config.js'
+import type {RateLimitedLog} from './rate-limited-log.js'
+import {Relay} from './relay.js'
+import type {Slab} from './slab-pool.js'
+import {READ_LENGTH} from './transfer.js'
+
+/** Waiting for the gateway's reply: early bytes are kept, nothing has reached the client. */
+export const STATE_DIALLING = 2
+
+/** The kernel repeats an unanswered SYN after one second (RFC 6298 section 2.1). */
+const SYN_RETRANSMIT_MS = 1000
+
+/**
+ * The edge: accepts clients, dials a gateway for each, keeps the client's first bytes until a gateway has accepted them.
+ */
+export class EdgeRelay extends Relay<EdgeConnection> {
+  /** Clients that were reset because no gateway would take them. */
+  gaveUp = 0
+  redials = Array.from<number>({length: OUTCOMES.length}).fill(0)
+  private readonly services: readonly EdgeService[]
+  private readonly early: EarlyBytes
+
+  constructor(
+    loop: EpollLoop,
+    log: RateLimitedLog,
+    private readonly config: EdgeConfig,
+    gateways: readonly EdgeGateway[],
+    private readonly dialer: EdgeDialer,
+    private readonly instance: EdgeInstance,
+    private keys: PreambleKeys,
+  ) {
+    super(loop, log, config.limits)
+    this.early = new EarlyBytes(this.loop, this.slabs, this.transfer, instance)
+    this.services = config.services.map((service) => ({
+      config: service,
+      gateways: service.gateways.map((index) => gateways[index]),
+      origin: addressBytes(service.origin.address),
+    }))
+  }
+
+  /** New dials use these; the replies of older ones are checked with the key that they were made with. */
+  useKeys(keys: PreambleKeys): void {
+    this.keys = keys
+  }
+
+  override accepted(fd: number, listener: Listener, peer: Buffer): void {
+    const connection = this.open(fd)
+    connection.state = STATE_DIALLING
+    connection.service = this.services[listener.index]
+    connection.sourcePort = readSockaddr(peer, connection.source, 0)
+    connection.counter = this.instance.nextCounter()
+    connection.history.clear()
+    connection.challenged = false
+    connection.earlyLength = 0
+    connection.connectDeadline = this.loop.now + this.config.connectTimeoutMs
+    connection.near.held = this.slabs.small.take()
+    const {near} = connection
+    const {generation} = near
+    // What the client has sent already leaves together with the preamble.
+    if (!this.early.read(connection)) {
+      this.broken(connection)
+      return
+    }
+
+    this.dial(connection, firstDial(connection.history, connection.service.gateways, this.config, this.loop.now))
+    if (near.generation === generation) this.loop.watch(near)
+  }
+
+  protected override make(): EdgeConnection {
+    return new EdgeConnection(this)
+  }
+
+  protected override openingReady(connection: EdgeConnection, side: Side, mask: number): void {
+    if (side === connection.near) {
+      if (side.failed || ((mask & READABLE) !== 0 && !this.early.read(connection))) this.broken(connection)
+      else if ((mask & READABLE) !== 0) this.sendEarly(connection)
+      return
+    }
+
+    if ((mask & READABLE) !== 0) {
+      const {generation} = side
+      this.readReplyBytes(connection)
+      if (side.generation !== generation || connection.state !== STATE_DIALLING) return
+    }
+
+    if ((mask & EPOLLOUT) !== 0) this.sendEarly(connection)
+  }
+
+  protected override openingDeadline(connection: EdgeConnection): void {
+    const {now} = this.loop
+    if (now >= connection.connectDeadline) {
+      this.giveUp(connection, 'connect timeout')
+      return
+    }
+
+    if (gatewayHasAcknowledged(connection)) {
+      this.loop.timers.arm(connection.timer, connection.connectDeadline)
+      return
+    }
+
+    const {gateways} = connection.service
+    const step = nextDial(connection.history, connection.step, Outcome.Silent, gateways, this.config, now)
+    if (step === STAY) {
+      this.loop.timers.arm(connection.timer, connection.connectDeadline)
+      return
+    }
+
+    this.noteFailure(connection, Outcome.Silent)
+    this.redial(connection, step, Outcome.Silent)
+  }
+
+  private dial(connection: EdgeConnection, step: number): void {
+    if (step === GIVE_UP) {
+      this.giveUp(connection, 'no gateway left')
+      return
+    }
+
+    const gateway = connection.service.gateways[gatewayOf(step)]
+    const handshake = handshakeOf(step)
+    connection.step = step
+    connection.connected = false
+    connection.replyLength = 0
+    // Before connect(), so that nothing stands between it and the first send.
+    this.early.place(connection, gateway, this.keys.current)
+    connection.dialledAt = performance.now()
+    gateway.dials[handshake]++
+    const fd = this.dialer.open(gateway, handshake)
+    if (fd < 0) {
+      this.openFailed(connection, -fd)
+      return
+    }
+
+    const {far} = connection
+    this.loop.assign(far, fd)
+    far.writable = true
+    const {generation} = far
+    if (!this.sendEarly(connection)) return
+    if (far.generation !== generation) return
+    this.loop.watch(far)
+    const extra = handshake === ZERO_RTT ? 0 : SYN_RETRANSMIT_MS
+    connection.confirmDeadline = this.loop.now + this.config.confirmTimeoutMs + 2 * gateway.health.rttMs + extra
+    this.loop.timers.arm(connection.timer, Math.min(connection.confirmDeadline, connection.connectDeadline))
+  }
+
+  /** No socket came about. */
+  private openFailed(connection: EdgeConnection, error: number): void {
+    if (error === EMFILE || error === ENFILE || error === ENOBUFS || error === ENOMEM) {
+      this.log.error('no-socket', () => 'no descriptor or memory is left for a middle leg; the client is reset')
+      this.giveUp(connection, 'no socket')
+      return
+    }
+
+    this.failed(connection, Outcome.Refused)
+  }
+
+  /** Sends preamble and early bytes; false when this dial has failed or the connection is gone. */
+  private sendEarly(connection: EdgeConnection): boolean {
+    const {near, far} = connection
+    while (near.heldLength > 0 && far.writable) {
+      const flags = near.ended ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL
+      const sent = sys.send(far.fd, near.heldAt, near.heldLength, flags)
+      if (sent < 0) {
+        const error = errno()
+        if (error !== EAGAIN) {
+          this.failed(connection, outcomeOf(connection, error))
+          return false
+        }
+
+        far.writable = false
+        return true
+      }
+
+      if (!connection.connected) this.noteConnected(connection)
+      near.heldAt += sent
+      near.heldLength -= sent
+      if (near.heldLength > 0) far.writable = false
+    }
+
+    if (near.ended && near.heldLength === 0 && !far.shut) {
+      far.shut = true
+      shutdownWrite(far.fd)
+    }
+
+    return true
+  }
+
+  private noteConnected(connection: EdgeConnection): void {
+    connection.connected = true
+    const gateway = connection.service.gateways[gatewayOf(connection.step)]
+    gateway.connectMs[handshakeOf(connection.step)].add(performance.now() - connection.dialledAt)
+  }
+
+  private readReplyBytes(connection: EdgeConnection): void {
+    const {far, near, replyLength} = connection
+    const {buffer} = this.transfer
+    const first = replyLength === 0
+    const slab = near.held as Slab
+    const asked = first ? READ_LENGTH : REPLY_LENGTH - replyLength
+    const length = sys.recv(far.fd, first ? buffer.address : slab.address + replyLength, asked, 0)
+    if (length < 0) {
+      const error = errno()
+      if (error === EAGAIN) far.readable = false
+      else this.failed(connection, outcomeOf(connection, error))
+      return
+    }
+
+    if (length === 0) {
+      this.failed(connection, gatewayHasAcknowledged(connection) ? Outcome.ResetAfterAck : Outcome.Reset)
+      return
+    }
+
+    if (first && length >= REPLY_LENGTH) {
+      this.transfer.noteRead(far, length, READ_LENGTH)
+      this.answered(connection, buffer.bytes, length)
+      return
+    }
+
+    if (first) buffer.bytes.copy(slab.bytes, 0, 0, length)
+    connection.replyLength += length
+    if (connection.replyLength === REPLY_LENGTH) this.answered(connection, slab.bytes, REPLY_LENGTH)
+    else this.readReplyBytes(connection)
+  }
+
+  /** The reply is complete; `length` bytes lie in `bytes`, those after the reply are the origin's. */
+  private answered(connection: EdgeConnection, bytes: Buffer, length: number): void {
+    const status = readReply(bytes, 0, connection.key, connection.preambleMac)
+    if (status === ReplyStatus.Accepted) {
+      this.confirmed(connection, length - REPLY_LENGTH)
+      return
+    }
+
+    const gateway = connection.service.gateways[gatewayOf(connection.step)]
+    if (status === ReplyStatus.Challenge) {
+      copyChallenge(bytes, 0, connection.challenge)
+      connection.challenged = true
+      this.failed(connection, Outcome.Challenge)
+    } else if (status === ReplyStatus.Refused) {
+      const reason = replyReason(bytes, 0)
+      this.log.warning(
+        'refused',
+        () =>
+          `gateway ${gateway.name} refused a connection to ${formatEndpoint(connection.service.config.origin)}: ${REFUSALS[reason] ?? reason}`,
+      )
+      this.failed(connection, reason === Refusal.Duplicate ? Outcome.Duplicate : Outcome.Declined)
+    } else {
+      this.log.error('forged-reply', () => `gateway ${gateway.name} sent a reply that does not fit our key`)
+      this.failed(connection, Outcome.ResetAfterAck)
+    }
+  }
+
+  /** The gateway has accepted: from here on bytes flow, and no other gateway is tried. */
+  private confirmed(connection: EdgeConnection, rest: number): void {
+    const {near, far} = connection
+    const gateway = connection.service.gateways[gatewayOf(connection.step)]
+    gateway.accepted[handshakeOf(connection.step)]++
+    gateway.confirmedMs.add(performance.now() - connection.dialledAt)
+    if (gateway.health.succeeded()) this.log.info('gateway-up', () => `gateway ${gateway.name} is up`)
+    if (near.heldLength === 0) this.transfer.drop(near)
+    this.startRelaying(connection)
+    const {generation} = near
+    if (rest > 0 && !this.transfer.deliver(far, this.transfer.buffer.address + REPLY_LENGTH, rest)) return
+    if (far.readable || far.ended) this.transfer.move(far)
+    if (near.generation === generation) this.transfer.move(near)
+  }
+
+  private failed(connection: EdgeConnection, outcome: number): void {
+    const {service, step, history} = connection
+    this.noteFailure(connection, outcome)
+    this.redial(connection, nextDial(history, step, outcome, service.gateways, this.config, this.loop.now), outcome)
+  }
+
+  private noteFailure(connection: EdgeConnection, outcome: number): void {
+    const {step} = connection
+    const gateway = connection.service.gateways[gatewayOf(step)]
+    gateway.failures[outcome]++
+    if (outcome === Outcome.Reset && handshakeOf(step) === ZERO_RTT) {
+      gateway.health.blockZeroRtt(this.loop.now)
+      this.log.warning('zero-rtt-reset', () => `gateway ${gateway.name} answered a zero-RTT handshake with an RST`)
+      return
+    }
+
+    if (outcome > Outcome.Silent) return
+    if (gateway.health.failed()) {
+      this.log.warning('gateway-down', () => `gateway ${gateway.name} is ${gateway.health.state}: ${OUTCOMES[outcome]}`)
+    }
+  }
+
+  /** Drops the dial that failed and takes the next step, with the same early bytes. */
+  private redial(connection: EdgeConnection, step: number, outcome: number): void {
+    const {near, far} = connection
+    this.closeSide(far, outcome !== Outcome.Challenge)
+    near.heldLength = 0
+    if (step < 0) {
+      this.giveUp(connection, OUTCOMES[outcome])
+      return
+    }
+
+    if (this.loop.now >= connection.connectDeadline) {
+      this.giveUp(connection, 'connect timeout')
+      return
+    }
+
+    this.redials[outcome]++
+    // A challenge belongs to the gateway that gave it.
+    if (outcome !== Outcome.Challenge) connection.challenged = false
+    this.dial(connection, step)
+  }
+
+  private giveUp(connection: EdgeConnection, why: string): void {
+    this.gaveUp++
+    this.log.warning('gave-up', () => `service ${connection.service.config.name}: a client was reset: ${why}`)
+    this.close(connection, true)
+  }
+}
+
+/** True when the gateway's kernel has taken at least one byte of ours; the SYN counts one. */
+function gatewayHasAcknowledged(connection: EdgeConnection): boolean {
+  return connection.far.fd >= 0 && readTcpInfo(connection.far.fd) && tcpInfo.bytesAcked > 1
+}
+
+function outcomeOf(connection: EdgeConnection, error: number): number {
+  if (error === ETIMEDOUT) return Outcome.Silent
+  // ECONNREFUSED is an RST to our SYN; no other error can follow a delivery unseen.
+  if (error === ECONNREFUSED || !connection.connected) return Outcome.Refused
+  return gatewayHasAcknowledged(connection) ? Outcome.ResetAfterAck : Outcome.Reset
+}

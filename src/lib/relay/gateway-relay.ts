@@ -1,0 +1,439 @@
+import {EAGAIN, ECONNREFUSED, errnoName} from '../kernel/errno.js'
+import {addressOf, allocate, errno, sys} from '../kernel/libc.js'
+import {SOCKADDR_LENGTH, familyOf, writeSockaddr} from '../kernel/sockaddr.js'
+import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
+import {shutdownWrite, startConnectTo, takeSocketError, tcpSocket} from '../kernel/tcp-socket.js'
+import {formatAddress, formatEndpoint} from '../wire/endpoint.js'
+import {MAC_LENGTH, Preamble, parsePreamble, type PreambleKey} from '../wire/preamble.js'
+import {MALFORMED} from '../wire/proxy-protocol.js'
+import {REFUSALS, REPLY_LENGTH, Refusal, ReplyStatus, writeReply} from '../wire/reply.js'
+import {ClockOffsets} from './clock-offsets.js'
+import {Connection, READABLE, type Side} from './connection.js'
+import type {EpollLoop} from './epoll-loop.js'
+import {LatencyHistogram} from './latency-histogram.js'
+import type {Listener} from './listener.js'
+import {OriginAllowList} from './origin-allow-list.js'
+import {PendingList} from './pending-list.js'
+import {CHALLENGED, PreambleGate} from './preamble-gate.js'
+import type {GatewayConfig, PreambleKeys} from './process-config.js'
+import type {RateLimitedLog} from './rate-limited-log.js'
+import {Relay} from './relay.js'
+import type {ReplayFile} from './replay-file.js'
+import type {Slab} from './slab-pool.js'
+import {READ_LENGTH} from './transfer.js'
+
+/** Waiting for the whole preamble. */
+export const STATE_PREAMBLE = 2
+/** Connecting to the origin. */
+export const STATE_CONNECTING = 3
+/** The origin is connected; the reply waits for its first byte. */
+export const STATE_ANSWERING = 4
+/** A reply was the last thing to say; waiting for the edge to close. */
+export const STATE_PARTING = 5
+
+/** The reply waits so long for the origin's first byte, ms; then it goes alone, so that the edge stops keeping bytes. */
+const ANSWER_DELAY_MS = 50
+
+/** Once so many client bytes are with the origin, the reply goes at once: the edge keeps 64 KiB at most. */
+const ANSWER_BYTES = 8192
+
+/** How long a refused edge may take to close, ms. */
+const PARTING_MS = 2000
+
+class GatewayConnection extends Connection {
+  /** Index of the listener that took it. */
+  listener = 0
+  /** Bytes of the preamble that have come, at 0 of the near side's slab. */
+  preambleLength = 0
+  /** Made when the preamble was accepted, sent with the origin's first byte. */
+  readonly reply = Buffer.allocUnsafeSlow(REPLY_LENGTH)
+  readonly replyAt = addressOf(this.reply)
+  key!: PreambleKey
+  readonly preambleMac = Buffer.alloc(MAC_LENGTH)
+  connectStarted = 0
+  /** Neighbours in the list of those without a preamble, oldest first. */
+  older: GatewayConnection | null = null
+  newer: GatewayConnection | null = null
+}
+
+/** The gateway: checks each edge's preamble, connects to the origin it names, passes bytes both ways. */
+export class GatewayRelay extends Relay<GatewayConnection> {
+  /** Connections closed without a reply, by reason: nobody who holds a key sends these. */
+  readonly unauthenticated = new Map<string, number>()
+  readonly refused = Array.from<number>({length: REFUSALS.length}).fill(0)
+  challenges = 0
+  healthChecks = 0
+  served = 0
+  readonly originConnectMs = new LatencyHistogram()
+  readonly clockOffsets = new ClockOffsets()
+  private readonly allowList: OriginAllowList
+  private readonly preamble = new Preamble()
+  private readonly sockaddr = allocate(SOCKADDR_LENGTH)
+  private readonly gate: PreambleGate
+  private readonly pending = new PendingList<GatewayConnection>()
+  private draining = false
+
+  constructor(
+    loop: EpollLoop,
+    log: RateLimitedLog,
+    private readonly config: GatewayConfig,
+    replay: ReplayFile,
+    keys: PreambleKeys,
+  ) {
+    super(loop, log, config.limits)
+    this.allowList = new OriginAllowList(config.allowOrigins, 'allowOrigins')
+    this.gate = new PreambleGate(config, replay, keys)
+  }
+
+  useKeys(keys: PreambleKeys): void {
+    this.gate.keys = keys
+  }
+
+  get pendingCount(): number {
+    return this.pending.length
+  }
+
+  override accepted(fd: number, listener: Listener, _peer: Buffer): void {
+    const {oldest, length} = this.pending
+    if (oldest !== null && length >= this.config.maxPending) this.reject(oldest, 'too-many-pending')
+    const connection = this.open(fd)
+    connection.state = STATE_PREAMBLE
+    connection.listener = listener.index
+    connection.preambleLength = 0
+    this.pending.add(connection)
+    const {near} = connection
+    const {generation} = near
+    this.readPreamble(connection)
+    if (near.generation !== generation) return
+    this.loop.watch(near)
+    if (connection.state === STATE_PREAMBLE) {
+      this.loop.timers.arm(connection.timer, this.loop.now + this.config.preambleTimeoutMs)
+    }
+  }
+
+  override drain(drained: () => void): void {
+    this.draining = true
+    super.drain(drained)
+  }
+
+  override broken(connection: Connection): void {
+    const {state, near} = connection
+    if (state === STATE_CONNECTING && !near.failed) {
+      // The send that went with the connect came back: the edge may try elsewhere.
+      this.originFailed(connection as GatewayConnection, ECONNREFUSED)
+      return
+    }
+
+    // An origin that resets before its first byte has accepted the connection all the same: the edge must know.
+    if (state === STATE_ANSWERING) this.sendReply(connection as GatewayConnection)
+    super.broken(connection)
+  }
+
+  protected override make(): GatewayConnection {
+    return new GatewayConnection(this)
+  }
+
+  protected override close(connection: GatewayConnection, withReset: boolean): void {
+    if (connection.state === STATE_PREAMBLE) this.pending.remove(connection)
+    super.close(connection, withReset)
+  }
+
+  protected override openingReady(connection: GatewayConnection, side: Side, mask: number): void {
+    switch (connection.state) {
+      case STATE_PREAMBLE: {
+        this.readPreamble(connection)
+        return
+      }
+
+      case STATE_PARTING: {
+        this.discard(connection)
+        return
+      }
+
+      default: {
+        if (side === connection.near) this.nearReady(connection)
+        else this.originReady(connection, mask)
+      }
+    }
+  }
+
+  protected override openingDeadline(connection: GatewayConnection): void {
+    switch (connection.state) {
+      case STATE_PREAMBLE: {
+        this.reject(connection, 'timeout')
+        return
+      }
+
+      case STATE_CONNECTING: {
+        this.log.warning('origin', () => 'an origin did not answer in time')
+        this.refuse(connection, Refusal.OriginUnreachable)
+        return
+      }
+
+      case STATE_ANSWERING: {
+        this.answer(connection)
+        return
+      }
+
+      default: {
+        this.close(connection, true)
+      }
+    }
+  }
+
+  private readPreamble(connection: GatewayConnection): void {
+    const {near} = connection
+    const slab = near.held ?? this.slabs.small.take()
+    near.held = slab
+    const at = connection.preambleLength
+    const length = sys.recv(near.fd, slab.address + at, slab.size - at, 0)
+    if (length < 0) {
+      if (errno() === EAGAIN) {
+        near.readable = false
+        // A peer that says nothing costs no slab.
+        if (at === 0) this.transfer.drop(near)
+      } else {
+        this.reject(connection, 'reset')
+      }
+
+      return
+    }
+
+    if (length === 0) {
+      this.reject(connection, 'closed')
+      return
+    }
+
+    this.transfer.noteRead(near, length, slab.size - at)
+    connection.preambleLength += length
+    const total = parsePreamble(slab.bytes, 0, connection.preambleLength, this.preamble)
+    if (total < 0) this.reject(connection, MALFORMED[-total])
+    else if (total > 0) this.check(connection, slab, total)
+    else if (near.ended) this.reject(connection, 'truncated')
+  }
+
+  /** The preamble is complete: is it genuine, for us, and new? */
+  private check(connection: GatewayConnection, slab: Slab, total: number): void {
+    const {preamble, gate} = this
+    const {now, unixNow} = this.loop
+    const key = gate.authenticate(slab.bytes, preamble)
+    if (typeof key === 'string') {
+      this.reject(connection, key)
+      return
+    }
+
+    this.pending.remove(connection)
+    this.loop.timers.cancel(connection.timer)
+    connection.state = STATE_CONNECTING
+    connection.key = key
+    slab.bytes.copy(connection.preambleMac, 0, preamble.macAt, preamble.macAt + MAC_LENGTH)
+    const verdict = gate.admit(slab.bytes, preamble, connection.near.fd, connection.listener, now)
+    if (verdict === CHALLENGED) {
+      this.challenges++
+      this.part(connection, ReplyStatus.Challenge, Refusal.None, gate.challenge(slab.bytes, preamble, now))
+      return
+    }
+
+    if (verdict !== Refusal.None) {
+      this.refuse(connection, verdict)
+      return
+    }
+
+    this.clockOffsets.note(preamble, unixNow)
+    if (!preamble.local) {
+      this.serve(connection, slab, total)
+      return
+    }
+
+    this.healthChecks++
+    if (this.draining) this.refuse(connection, Refusal.Draining)
+    else this.part(connection, ReplyStatus.Accepted, Refusal.None, null)
+  }
+
+  /** Connects to the origin; what the client has sent already goes with the connect. */
+  private serve(connection: GatewayConnection, slab: Slab, total: number): void {
+    const {header} = this.preamble
+    const {near, far} = connection
+    if (!this.allowList.allows(header.destination, header.destinationPort)) {
+      const origin = {address: formatAddress(header.destination), port: header.destinationPort}
+      this.log.warning('origin-not-allowed', () => `origin ${formatEndpoint(origin)} is not on the allow-list`)
+      this.refuse(connection, Refusal.OriginNotAllowed)
+      return
+    }
+
+    writeReply(connection.reply, 0, ReplyStatus.Accepted, Refusal.None, null, connection.key, connection.preambleMac)
+    near.heldAt = slab.address + total
+    near.heldLength = connection.preambleLength - total
+    if (near.heldLength === 0) this.transfer.drop(near)
+    connection.connectStarted = performance.now()
+    const fd = tcpSocket(familyOf(header.destination))
+    if (fd < 0) {
+      this.log.error('no-socket', () => `no socket for an origin: ${errnoName(errno())}`)
+      this.refuse(connection, Refusal.TooManyConnections)
+      return
+    }
+
+    const length = writeSockaddr(this.sockaddr.bytes, header.destination, 0, header.destinationPort)
+    const error = startConnectTo(fd, this.sockaddr.address, length)
+    this.loop.assign(far, fd)
+    if (error !== 0) {
+      this.originFailed(connection, error)
+      return
+    }
+
+    this.served++
+    // On short ways the origin is connected already; a send tells, and saves a turn.
+    if (near.heldLength > 0) {
+      far.writable = true
+      const {generation} = far
+      this.transfer.move(near)
+      if (far.generation !== generation) return
+      if (near.heldLength === 0) {
+        this.originConnected(connection)
+        this.passOn(connection)
+        if (far.generation !== generation) return
+      }
+    }
+
+    this.loop.watch(far)
+    if (connection.state === STATE_CONNECTING) {
+      this.loop.timers.arm(connection.timer, this.loop.now + this.config.connectTimeoutMs)
+    }
+  }
+
+  private originConnected(connection: GatewayConnection): void {
+    connection.state = STATE_ANSWERING
+    this.originConnectMs.add(performance.now() - connection.connectStarted)
+    this.loop.timers.arm(connection.timer, this.loop.now + ANSWER_DELAY_MS)
+  }
+
+  private nearReady(connection: GatewayConnection): void {
+    const {near} = connection
+    if (near.failed) {
+      this.broken(connection)
+      return
+    }
+
+    if (connection.state !== STATE_ANSWERING) return
+    this.passOn(connection)
+  }
+
+  /** Client bytes to the origin while the reply is owed. */
+  private passOn(connection: GatewayConnection): void {
+    const {near, far} = connection
+    const {generation} = near
+    if (near.readable || near.heldLength > 0 || near.ended) this.transfer.move(near)
+    if (near.generation !== generation || connection.state !== STATE_ANSWERING) return
+    if (far.writable && near.received >= ANSWER_BYTES) this.answer(connection)
+  }
+
+  private originReady(connection: GatewayConnection, mask: number): void {
+    const {near, far} = connection
+    const {generation} = near
+    if (connection.state === STATE_CONNECTING) {
+      if (far.failed) {
+        this.originFailed(connection, takeSocketError(far.fd))
+        return
+      }
+
+      if ((mask & EPOLLOUT) === 0) return
+      this.originConnected(connection)
+    }
+
+    if ((mask & READABLE) !== 0) this.firstBytes(connection)
+    if (near.generation !== generation) return
+    if (connection.state === STATE_ANSWERING) this.passOn(connection)
+    else if ((mask & EPOLLOUT) !== 0) this.transfer.move(near)
+  }
+
+  /** The origin's first bytes, or its FIN: the reply goes in front, in the same send. */
+  private firstBytes(connection: GatewayConnection): void {
+    const {far} = connection
+    const {buffer} = this.transfer
+    const asked = READ_LENGTH - REPLY_LENGTH
+    const length = sys.recv(far.fd, buffer.address + REPLY_LENGTH, asked, 0)
+    if (length < 0) {
+      if (errno() === EAGAIN) far.readable = false
+      else this.broken(connection)
+      return
+    }
+
+    if (length === 0) far.ended = true
+    else this.transfer.noteRead(far, length, asked)
+    connection.reply.copy(buffer.bytes, 0, 0, REPLY_LENGTH)
+    this.startRelaying(connection)
+    if (!this.transfer.deliver(far, buffer.address, REPLY_LENGTH + length)) return
+    this.transfer.move(far)
+  }
+
+  /** Sends the reply alone and lets bytes flow. */
+  private answer(connection: GatewayConnection): void {
+    const {near, far} = connection
+    const {buffer} = this.transfer
+    connection.reply.copy(buffer.bytes, 0, 0, REPLY_LENGTH)
+    this.startRelaying(connection)
+    const {generation} = near
+    if (!this.transfer.deliver(far, buffer.address, REPLY_LENGTH)) return
+    this.transfer.move(far)
+    if (near.generation === generation) this.transfer.move(near)
+  }
+
+  private sendReply(connection: GatewayConnection): void {
+    sys.send(connection.near.fd, connection.replyAt, REPLY_LENGTH, MSG_NOSIGNAL)
+  }
+
+  private originFailed(connection: GatewayConnection, error: number): void {
+    this.log.warning('origin', () => `an origin cannot be reached: ${errnoName(error)}`)
+    this.refuse(connection, Refusal.OriginUnreachable)
+  }
+
+  private refuse(connection: GatewayConnection, reason: number): void {
+    this.refused[reason]++
+    this.part(connection, ReplyStatus.Refused, reason, null)
+  }
+
+  /** Sends a reply that is all this connection gets, then waits for the edge to close, so that it is not lost to an RST. */
+  private part(connection: GatewayConnection, status: number, reason: number, challenge: Buffer | null): void {
+    const {near, far, reply, replyAt} = connection
+    this.closeSide(far, true)
+    this.transfer.drop(near)
+    writeReply(reply, 0, status, reason, challenge, connection.key, connection.preambleMac)
+    sys.send(near.fd, replyAt, REPLY_LENGTH, MSG_NOSIGNAL | MSG_MORE)
+    shutdownWrite(near.fd)
+    connection.state = STATE_PARTING
+    this.loop.timers.arm(connection.timer, this.loop.now + PARTING_MS)
+    this.discard(connection)
+  }
+
+  private discard(connection: GatewayConnection): void {
+    const {near} = connection
+    for (let reads = 0; reads < 16; reads++) {
+      if (near.ended) {
+        this.close(connection, false)
+        return
+      }
+
+      const length = sys.recv(near.fd, this.transfer.buffer.address, READ_LENGTH, 0)
+      if (length < 0 && errno() === EAGAIN) return
+      if (length < 0) {
+        this.close(connection, false)
+        return
+      }
+
+      if (length === 0) near.ended = true
+    }
+
+    // An edge that goes on sending after the reply has left would be read for nothing.
+    this.close(connection, true)
+  }
+
+  /** Ends a connection that has not shown a good preamble: no reply, no memory, one count. */
+  private reject(connection: GatewayConnection, reason: string): void {
+    this.unauthenticated.set(reason, (this.unauthenticated.get(reason) ?? 0) + 1)
+    if (reason !== 'closed' && reason !== 'reset') {
+      this.log.warning('unauthenticated', () => `a connection without a good preamble was closed: ${reason}`)
+    }
+
+    this.close(connection, true)
+  }
+}

@@ -1,0 +1,131 @@
+import {spawn, type ChildProcess} from 'node:child_process'
+import type {Duplex} from 'node:stream'
+import {createInterface} from 'node:readline'
+
+import {nodeCommand} from '../cli/node-entry.js'
+import {OverlayError} from '../errors/index.js'
+import type {FromProcess, KeysJson, ToProcess} from './control-protocol.js'
+import {JsonLines} from './json-lines.js'
+import type {ProcessConfig} from './process-config.js'
+import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
+import type {LogLine} from './rate-limited-log.js'
+
+/** How long a process may take to answer, ms. */
+const ANSWER_DEADLINE_MS = 2000
+
+export interface RelayChildEvents {
+  ready(): void
+  log(line: LogLine): void
+  /** @param how in words: its exit code or signal */
+  ended(child: RelayChild, how: string): void
+}
+
+/** One relay process as the supervisor sees it. */
+export class RelayChild {
+  readonly startedAt = Date.now()
+  ready = false
+  hasEnded = false
+  aborted = 0
+  readonly pid: number
+  private readonly child: ChildProcess
+  private readonly control: Duplex
+  private readonly lines = new JsonLines()
+  private nextId = 1
+  private readonly waiting = new Map<number, (message: FromProcess) => void>()
+
+  /** @param listeners listening sockets, in the order of the configuration; they stay open here too */
+  constructor(
+    config: ProcessConfig,
+    keys: KeysJson,
+    listeners: readonly number[],
+    private readonly events: RelayChildEvents,
+  ) {
+    const [command, ...args] = nodeCommand(new URL('relay-process.js', import.meta.url))
+    this.child = spawn(command, args, {
+      // Its own session: Ctrl-C on the terminal reaches the supervisor alone, which drains.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...listeners],
+      env: {...process.env, NODE_OPTIONS: undefined, NODE_V8_COVERAGE: undefined},
+    })
+    this.pid = this.child.pid ?? -1
+    this.control = this.child.stdio[3] as Duplex
+    this.control.setEncoding('utf8')
+    this.control.on('data', (text: string) => {
+      for (const message of this.lines.push(text)) this.receive(message as FromProcess)
+    })
+    this.control.on('error', () => {})
+    if (this.child.stderr) {
+      createInterface({input: this.child.stderr}).on('line', (line) => {
+        this.events.log({level: 'error', kind: 'stderr', message: line, suppressed: 0})
+      })
+    }
+
+    this.child.once('error', (error) => this.end(error.message))
+    this.child.once('exit', (code, signal) => this.end(signal ?? `exit code ${code}`))
+    this.send({type: 'start', config, keys, listeners: listeners.length})
+  }
+
+  send(message: ToProcess): void {
+    if (this.control.writable) this.control.write(JSON.stringify(message) + '\n')
+  }
+
+  /** @throws OverlayError DEADLINE_EXCEEDED when the process does not answer */
+  async status(): Promise<EdgeProcessStatus | GatewayProcessStatus> {
+    const answer = await this.ask((id) => ({type: 'status', id}))
+    return (answer as FromProcess & {type: 'status'}).status
+  }
+
+  async useKeys(keys: KeysJson): Promise<void> {
+    await this.ask((id) => ({type: 'keys', id, keys}))
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+
+  private ask(make: (id: number) => ToProcess): Promise<FromProcess> {
+    const id = this.nextId++
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.delete(id)
+        reject(new OverlayError('DEADLINE_EXCEEDED', `relay process ${this.pid} did not answer`))
+      }, ANSWER_DEADLINE_MS)
+      this.waiting.set(id, (message) => {
+        clearTimeout(timer)
+        resolve(message)
+      })
+      this.send(make(id))
+    })
+  }
+
+  private receive(message: FromProcess): void {
+    switch (message.type) {
+      case 'ready': {
+        this.ready = true
+        this.events.ready()
+        break
+      }
+
+      case 'log': {
+        this.events.log(message.line)
+        break
+      }
+
+      case 'drained': {
+        this.aborted = message.aborted
+        break
+      }
+
+      default: {
+        this.waiting.get(message.id)?.(message)
+        this.waiting.delete(message.id)
+      }
+    }
+  }
+
+  private end(how: string): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.events.ended(this, how)
+  }
+}

@@ -1,0 +1,170 @@
+import process from 'node:process'
+
+import {PreambleKey} from '../wire/preamble.js'
+import {ControlChannel} from './control-channel.js'
+import {CONTROL_FD, FIRST_LISTENER_FD, type KeyJson, type KeysJson, type ToProcess} from './control-protocol.js'
+import {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
+import {EdgeRelay} from './edge-relay.js'
+import {EpollLoop} from './epoll-loop.js'
+import {GatewayRelay} from './gateway-relay.js'
+import {HealthCheck, type HealthCheckParts} from './health-check.js'
+import type {EdgeConfig, GatewayConfig, PreambleKeys} from './process-config.js'
+import {
+  edgeProcessStatus,
+  gatewayProcessStatus,
+  type EdgeProcessStatus,
+  type GatewayProcessStatus,
+} from './process-status.js'
+import {RateLimitedLog} from './rate-limited-log.js'
+import {ReplayFile} from './replay-file.js'
+import {Timer} from './timer-wheel.js'
+
+/** How long an edge process waits for the first health checks before it says that it is ready, ms. */
+const FIRST_CHECKS_MS = 1000
+
+/** What the control messages are turned into. */
+interface Role {
+  status(): EdgeProcessStatus | GatewayProcessStatus
+  useKeys(keys: PreambleKeys): void
+  drain(drained: () => void): void
+  abortAll(): void
+  /** Connections that were reset to come to an end. */
+  aborted(): number
+}
+
+/**
+ * The entry of a relay process. It waits for its configuration on the control stream, then serves until it is drained or
+ * the supervisor is gone. The thread never returns to Node's event loop.
+ */
+class RelayProcess {
+  private readonly loop = new EpollLoop()
+  private readonly control: ControlChannel
+  private readonly log: RateLimitedLog
+  private role: Role | null = null
+
+  constructor() {
+    this.control = new ControlChannel(
+      this.loop,
+      CONTROL_FD,
+      (message) => this.receive(message),
+      () => process.exit(0),
+    )
+    this.log = new RateLimitedLog(
+      (line) => this.control.send({type: 'log', line}),
+      () => this.loop.now,
+    )
+  }
+
+  run(): void {
+    this.loop.run()
+    this.control.send({type: 'drained', aborted: this.role?.aborted() ?? 0})
+    process.exit(0)
+  }
+
+  private receive(message: ToProcess): void {
+    switch (message.type) {
+      case 'start': {
+        this.start(message)
+        break
+      }
+
+      case 'status': {
+        if (this.role) this.control.send({type: 'status', id: message.id, status: this.role.status()})
+        break
+      }
+
+      case 'keys': {
+        this.role?.useKeys(readKeys(message.keys))
+        this.control.send({type: 'keys', id: message.id})
+        break
+      }
+
+      case 'drain': {
+        this.drain(message.deadlineMs)
+        break
+      }
+
+      case 'abort': {
+        this.role?.abortAll()
+        this.loop.stop()
+        break
+      }
+    }
+  }
+
+  private start({config, keys, listeners}: ToProcess & {type: 'start'}): void {
+    const fds = Array.from({length: listeners}, (_, index) => FIRST_LISTENER_FD + index)
+    if (config.role === 'edge') this.startEdge(config, readKeys(keys), fds)
+    else this.startGateway(config, readKeys(keys), fds)
+  }
+
+  private startEdge(config: EdgeConfig, keys: PreambleKeys, listeners: number[]): void {
+    const {loop, log} = this
+    const gateways = config.gateways.map((endpoint) => new EdgeGateway(endpoint))
+    const dialer = new EdgeDialer(config, log)
+    const instance = new EdgeInstance()
+    const relay = new EdgeRelay(loop, log, config, gateways, dialer, instance, keys)
+    const parts: HealthCheckParts = {loop, log, dialer, instance, config, keys}
+    const checks = gateways.map((gateway) => new HealthCheck(parts, gateway))
+    this.role = {
+      status: () => edgeProcessStatus(relay, gateways, loop.now),
+      useKeys(fresh) {
+        parts.keys = fresh
+        relay.useKeys(fresh)
+      },
+      drain(drained) {
+        relay.drain(drained)
+      },
+      abortAll() {
+        relay.abortAll()
+      },
+      aborted: () => relay.counters.aborted,
+    }
+    // The first checks answer the gateways' challenges, so that no client waits for one.
+    let open = checks.length
+    const ready = new Timer(() => {
+      relay.listen(listeners)
+      this.control.send({type: 'ready'})
+    })
+    loop.timers.arm(ready, loop.now + FIRST_CHECKS_MS)
+    for (const check of checks) {
+      check.start(() => {
+        if (--open === 0 && ready.armed) loop.timers.arm(ready, loop.now)
+      })
+    }
+  }
+
+  private startGateway(config: GatewayConfig, keys: PreambleKeys, listeners: number[]): void {
+    const {loop, log} = this
+    const replay = ReplayFile.open(config.replayWindowPath)
+    const relay = new GatewayRelay(loop, log, config, replay, keys)
+    this.role = {
+      status: () => gatewayProcessStatus(relay, replay.window.instances),
+      useKeys: (fresh) => relay.useKeys(fresh),
+      drain: (drained) => relay.drain(drained),
+      abortAll() {
+        relay.abortAll()
+      },
+      aborted: () => relay.counters.aborted,
+    }
+    relay.listen(listeners)
+    this.control.send({type: 'ready'})
+  }
+
+  private drain(deadlineMs: number): void {
+    const deadline = new Timer(() => this.role?.abortAll())
+    this.loop.timers.arm(deadline, this.loop.now + deadlineMs)
+    if (this.role) this.role.drain(() => this.loop.stop())
+    else this.loop.stop()
+  }
+}
+
+function readKeys({current, previous}: KeysJson): PreambleKeys {
+  return {current: readKey(current), previous: previous === null ? null : readKey(previous)}
+}
+
+function readKey({id, secret}: KeyJson): PreambleKey {
+  return new PreambleKey(id, Buffer.from(secret, 'hex'))
+}
+
+new RelayProcess().run()

@@ -1,0 +1,244 @@
+import {sys} from '../kernel/libc.js'
+import {closeWithReset} from '../kernel/tcp-socket.js'
+import {READABLE, STATE_CLOSED, STATE_RELAYING, type Connection, type ConnectionOwner, type Side} from './connection.js'
+import type {EpollLoop} from './epoll-loop.js'
+import {Listener, type ListenerOwner} from './listener.js'
+import type {RateLimitedLog} from './rate-limited-log.js'
+import {Slabs} from './slab-pool.js'
+import {CopyTransfer, type TransferEnds} from './transfer.js'
+
+/** Idle deadlines are rounded up to this, so that many idle connections share few slots of the timer wheel. */
+const IDLE_GRAIN_MS = 1000
+
+/** Closed connection objects kept for use again. */
+const POOL_LIMIT = 4096
+
+export interface RelayLimits {
+  /** A connection without a byte in either direction for so long is reset, ms. */
+  idleTimeoutMs: number
+  /** Connections open at a time; more wait in the kernel's accept queue. */
+  maxConnections: number
+}
+
+/** What both roles count. */
+export interface RelayCounters {
+  accepted: number
+  /** Ended in order, FIN both ways. */
+  completed: number
+  /** Ended by an RST of either end. */
+  reset: number
+  idleTimeouts: number
+  /** Ended by us at the drain deadline or at a second signal. */
+  aborted: number
+  /** Bytes read from the accepted and from the dialled sockets. */
+  nearBytes: number
+  farBytes: number
+}
+
+/**
+ * What edge and gateway share: connections in a pool, bytes both ways once they may flow, idle deadlines, drain. The
+ * roles add how a connection comes to that point.
+ */
+export abstract class Relay<C extends Connection> implements ConnectionOwner, ListenerOwner, TransferEnds {
+  readonly counters: RelayCounters = {
+    accepted: 0,
+    completed: 0,
+    reset: 0,
+    idleTimeouts: 0,
+    aborted: 0,
+    nearBytes: 0,
+    farBytes: 0,
+  }
+
+  protected readonly slabs = new Slabs()
+  protected readonly transfer: CopyTransfer
+  protected readonly live: C[] = []
+  protected listeners: Listener[] = []
+  private readonly pool: C[] = []
+  private full = false
+  private onDrained: (() => void) | null = null
+
+  constructor(
+    protected readonly loop: EpollLoop,
+    protected readonly log: RateLimitedLog,
+    protected readonly limits: RelayLimits,
+  ) {
+    this.transfer = new CopyTransfer(loop, this.slabs, this)
+  }
+
+  abstract accepted(fd: number, listener: Listener, peer: Buffer): void
+  /** Events of a connection that does not relay yet. */
+  protected abstract openingReady(connection: C, side: Side, mask: number): void
+  /** The timer of a connection that does not relay yet. */
+  protected abstract openingDeadline(connection: C): void
+  protected abstract make(): C
+
+  listen(fds: readonly number[]): void {
+    this.listeners = fds.map((fd, index) => new Listener(this.loop, this, this.log, fd, index))
+  }
+
+  get liveCount(): number {
+    return this.live.length
+  }
+
+  mayAccept(): boolean {
+    if (this.live.length < this.limits.maxConnections) return true
+    this.full = true
+    this.log.warning(
+      'full',
+      () => `${this.limits.maxConnections} connections are open, as many as allowed; new ones wait`,
+    )
+    return false
+  }
+
+  sideReady(side: Side, mask: number): void {
+    const connection = side.connection as C
+    if (connection.state === STATE_RELAYING) this.relay(connection, side)
+    else this.openingReady(connection, side, mask)
+  }
+
+  sideTurn(side: Side): void {
+    this.sideReady(side, READABLE)
+  }
+
+  deadline(connection: Connection): void {
+    if (connection.state !== STATE_RELAYING) {
+      this.openingDeadline(connection as C)
+      return
+    }
+
+    if (this.loop.now - connection.lastActivity < this.limits.idleTimeoutMs) {
+      this.armIdle(connection)
+      return
+    }
+
+    this.counters.idleTimeouts++
+    this.close(connection as C, true)
+  }
+
+  finished(connection: Connection): void {
+    this.counters.completed++
+    this.close(connection as C, false)
+  }
+
+  broken(connection: Connection): void {
+    this.counters.reset++
+    this.close(connection as C, true)
+  }
+
+  /**
+   * Stops accepting. Calls back when the last connection has ended; {@link Relay.abortAll} hastens that.
+   */
+  drain(drained: () => void): void {
+    this.onDrained = drained
+    for (const listener of this.listeners) listener.close()
+    this.checkDrained()
+  }
+
+  /** Resets every connection. */
+  abortAll(): void {
+    while (this.live.length > 0) {
+      this.counters.aborted++
+      this.close(this.live.at(-1)!, true)
+    }
+  }
+
+  /** Totals with what live connections have moved so far. */
+  countersNow(): RelayCounters {
+    const now = {...this.counters}
+    for (const connection of this.live) {
+      now.nearBytes += connection.near.received
+      now.farBytes += connection.far.received
+    }
+
+    return now
+  }
+
+  /** A connection object for an accepted socket, not yet watched. */
+  protected open(fd: number): C {
+    const connection = this.pool.pop() ?? this.make()
+    connection.index = this.live.length
+    connection.lastActivity = this.loop.now
+    this.live.push(connection)
+    this.counters.accepted++
+    this.loop.assign(connection.near, fd)
+    connection.near.readable = true
+    connection.near.writable = true
+    return connection
+  }
+
+  /** Lets bytes flow; the caller moves what is ready. */
+  protected startRelaying(connection: C): void {
+    connection.state = STATE_RELAYING
+    connection.lastActivity = this.loop.now
+    this.armIdle(connection)
+  }
+
+  /** @param withReset the peers see an RST instead of a FIN */
+  protected close(connection: C, withReset: boolean): void {
+    if (connection.state === STATE_CLOSED) return
+    connection.state = STATE_CLOSED
+    this.loop.timers.cancel(connection.timer)
+    this.counters.nearBytes += connection.near.received
+    this.counters.farBytes += connection.far.received
+    this.closeSide(connection.near, withReset)
+    this.closeSide(connection.far, withReset)
+    const last = this.live.pop() as C
+    if (last !== connection) {
+      this.live[connection.index] = last
+      last.index = connection.index
+    }
+
+    if (this.pool.length < POOL_LIMIT) this.pool.push(connection)
+    if (this.full) {
+      this.full = false
+      for (const listener of this.listeners) listener.resume()
+    }
+
+    if (this.onDrained !== null) this.checkDrained()
+  }
+
+  /** Closes one socket and forgets what was read from it. */
+  protected closeSide(side: Side, withReset: boolean): void {
+    this.transfer.drop(side)
+    if (side.fd >= 0) {
+      const {fd} = side
+      this.loop.release(side)
+      if (withReset) closeWithReset(fd)
+      else sys.close(fd)
+    }
+
+    side.reset()
+  }
+
+  /** Serves a side of a relaying connection that has become readable or writable, in both directions. */
+  protected relay(connection: C, side: Side): void {
+    const {generation} = side
+    if (side.readable) {
+      this.transfer.move(side)
+      if (side.generation !== generation) return
+      if (side.failed && !side.queued) {
+        // What it had sent could not all be passed on, or it had ended before: nothing more will come of it.
+        this.broken(connection)
+        return
+      }
+    }
+
+    if (side.writable) {
+      const {peer} = side
+      if (peer.readable || peer.heldLength > 0 || peer.ended) this.transfer.move(peer)
+    }
+  }
+
+  private armIdle(connection: Connection): void {
+    const deadline = connection.lastActivity + this.limits.idleTimeoutMs
+    this.loop.timers.arm(connection.timer, Math.ceil(deadline / IDLE_GRAIN_MS) * IDLE_GRAIN_MS)
+  }
+
+  private checkDrained(): void {
+    if (this.live.length > 0 || this.onDrained === null) return
+    const drained = this.onDrained
+    this.onDrained = null
+    drained()
+  }
+}

@@ -1,0 +1,372 @@
+import {OverlayError, toOverlayError} from '../errors/index.js'
+import {readKeyFile, type Key, type KeyRing} from '../keys/key-file.js'
+import type {Endpoint} from '../wire/endpoint.js'
+import {formatEndpoint} from '../wire/endpoint.js'
+import {PREAMBLE_PURPOSE} from '../wire/preamble.js'
+import type {AdminRequest} from './admin-client.js'
+import {AdminSocket} from './admin-socket.js'
+import type {KeyJson, KeysJson} from './control-protocol.js'
+import type {HandshakePlane} from './handshake-plane.js'
+import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
+import type {ProcessConfig} from './process-config.js'
+import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
+import type {LogLevel, LogLine} from './rate-limited-log.js'
+import {RelayChild} from './relay-child.js'
+import {ReplayFile} from './replay-file.js'
+import {InstanceDirectory} from './run-directory.js'
+import {edgeTraffic, gatewayTraffic, type EdgeTraffic, type GatewayTraffic} from './status-report.js'
+
+/** How long the processes may take to be ready, ms. */
+const READY_DEADLINE_MS = 15_000
+
+/** A process that dies is started again after this long, doubled each time up to the limit, ms. */
+const RESTART_FIRST_MS = 100
+const RESTART_LIMIT_MS = 5000
+
+/** A process that has lived so long has not died of what killed the one before, ms. */
+const STABLE_MS = 10_000
+
+/** What is left of the drain deadline for the processes to say goodbye, ms. */
+const GOODBYE_MS = 2000
+
+export interface SupervisorSettings {
+  name: string
+  processes: number
+  config: ProcessConfig
+  /** In the order in which the processes expect their sockets. */
+  listeners: readonly Endpoint[]
+  keyFile: string
+  drainTimeoutMs: number
+  /** Null when zero-RTT is off. */
+  plane: HandshakePlane | null
+  log(line: LogLine): void
+}
+
+export type SupervisorState = 'starting' | 'ready' | 'draining'
+
+/** What `status` prints. */
+export interface InstanceStatus {
+  role: 'edge' | 'gateway'
+  name: string
+  state: SupervisorState
+  pid: number
+  uptimeMs: number
+  listen: string[]
+  processes: {pid: number; ready: boolean}[]
+  /** Relay processes that died and were started again; what they had counted is gone. */
+  restarts: number
+  keys: {current: number; previous: number | null}
+  /** Null without the handshake plane. */
+  handshake: object | null
+  traffic: EdgeTraffic | GatewayTraffic
+}
+
+/** What a drain came to. */
+export interface DrainReport {
+  /** Connections open when it began. */
+  open: number
+  /** Of these, reset at the deadline or by force. */
+  aborted: number
+  durationMs: number
+}
+
+/**
+ * The control process of one edge or gateway: holds the listening sockets, the keys and the handshake plane, keeps its
+ * relay processes running, answers the admin socket. No byte of a client passes through it.
+ */
+export class Supervisor {
+  /** Settles when the instance has ended: after a drain, or with the error that ended it. */
+  readonly ended: Promise<DrainReport>
+  private readonly directory: InstanceDirectory
+  private readonly admin: AdminSocket
+  private readonly startedAt = Date.now()
+  private readonly children: RelayChild[] = []
+  private readonly restartTimers = new Set<NodeJS.Timeout>()
+  private state: SupervisorState = 'starting'
+  /** The handshake plane is on. */
+  zeroRtt = false
+  private sockets: ListeningSockets | null = null
+  private keys!: KeyRing
+  private config: ProcessConfig
+  private restarts = 0
+  private failuresInARow = 0
+  private aborted = 0
+  private drainStarted = 0
+  private openAtDrain = 0
+  private forceTimer: NodeJS.Timeout | undefined
+  private settle!: {resolve: (report: DrainReport) => void; reject: (error: unknown) => void}
+  private progress: (() => void) | null = null
+
+  /** @throws OverlayError USAGE for a name that cannot be one */
+  constructor(private readonly settings: SupervisorSettings) {
+    this.config = settings.config
+    this.directory = new InstanceDirectory(settings.config.role, settings.name)
+    this.admin = new AdminSocket((request) => this.handle(request))
+    this.ended = new Promise((resolve, reject) => {
+      this.settle = {resolve, reject}
+    })
+    // A start that fails rejects nobody who waits for the end.
+    this.ended.catch(() => {})
+  }
+
+  /**
+   * Brings everything up, or leaves nothing behind.
+   *
+   * @throws OverlayError KEY_FILE_INVALID, ADDRESS_IN_USE, ALREADY_EXISTS, CONFIG_INVALID, PRIVILEGE_MISSING, …
+   */
+  async start(): Promise<void> {
+    const {settings} = this
+    this.keys = readKeyFile(settings.keyFile)
+    await this.directory.claim()
+    try {
+      await this.admin.listen(this.directory.adminSocket)
+      this.zeroRtt = (await settings.plane?.attach(this.keys)) ?? false
+      if (this.config.role === 'edge') this.config = {...this.config, zeroRtt: this.zeroRtt}
+      this.applyCongestionControl()
+      if (this.config.role === 'gateway') {
+        this.config = {...this.config, replayWindowPath: this.directory.replayWindow}
+        ReplayFile.prepare(this.directory.replayWindow)
+      }
+
+      const control = this.config.role === 'gateway' ? this.config.congestionControl : null
+      this.sockets = new ListeningSockets(settings.listeners, settings.processes, control)
+      for (let i = 0; i < settings.processes; i++) this.spawn(i)
+      await this.allReady()
+      this.state = 'ready'
+      this.directory.writeState({role: this.config.role, name: settings.name, pid: process.pid})
+    } catch (error) {
+      await this.cleanUp()
+      throw error
+    }
+  }
+
+  /** The line that says where it listens. */
+  get listen(): string[] {
+    return this.settings.listeners.map((endpoint) => formatEndpoint(endpoint))
+  }
+
+  get pids(): number[] {
+    return this.children.map((child) => child.pid)
+  }
+
+  /** Stops accepting and ends when the last connection has, or at the deadline. A second call shortens the deadline. */
+  async drain(timeoutMs = this.settings.drainTimeoutMs): Promise<DrainReport> {
+    if (this.state === 'draining') {
+      this.armForce(timeoutMs)
+      return this.ended
+    }
+
+    this.state = 'draining'
+    this.drainStarted = Date.now()
+    for (const timer of this.restartTimers) clearTimeout(timer)
+    this.restartTimers.clear()
+    this.log('info', 'drain', `draining: no new connections, at most ${timeoutMs} ms for those that are open`)
+    this.openAtDrain = await this.countOpen()
+    for (const child of this.children) child.send({type: 'drain', deadlineMs: timeoutMs})
+    // The processes have the sockets too, and take in what waits there. Nobody would on behalf of one that has died.
+    this.sockets?.close()
+    this.sockets = null
+    this.armForce(timeoutMs + GOODBYE_MS)
+    this.checkEnded()
+    return this.ended
+  }
+
+  /** Resets what is open and ends now. */
+  force(): void {
+    if (this.state !== 'draining') {
+      this.state = 'draining'
+      this.drainStarted = Date.now()
+    }
+
+    for (const child of this.children) child.send({type: 'abort'})
+    this.armForce(GOODBYE_MS)
+    this.checkEnded()
+  }
+
+  /**
+   * Reads the key file again; on an error the keys stay as they are.
+   *
+   * @throws OverlayError KEY_FILE_INVALID
+   */
+  async reloadKeys(): Promise<{current: number; previous: number | null}> {
+    this.keys = readKeyFile(this.settings.keyFile)
+    const json = keysJson(this.keys)
+    this.settings.plane?.setKeys(this.keys)
+    await Promise.all(this.children.map((child) => child.useKeys(json)))
+    this.log(
+      'info',
+      'keys',
+      `keys reloaded: current ${this.keyIds().current}, previous ${this.keyIds().previous ?? 'none'}`,
+    )
+    return this.keyIds()
+  }
+
+  async status(): Promise<InstanceStatus> {
+    const {config, settings} = this
+    const parts = await this.processStatuses()
+    return {
+      role: config.role,
+      name: settings.name,
+      state: this.state,
+      pid: process.pid,
+      uptimeMs: Date.now() - this.startedAt,
+      listen: this.listen,
+      processes: this.children.map(({pid, ready}) => ({pid, ready})),
+      restarts: this.restarts,
+      keys: this.keyIds(),
+      handshake: this.zeroRtt ? (settings.plane?.status() ?? null) : null,
+      traffic:
+        config.role === 'edge'
+          ? edgeTraffic(parts as EdgeProcessStatus[])
+          : gatewayTraffic(parts as GatewayProcessStatus[]),
+    }
+  }
+
+  private async handle(request: AdminRequest): Promise<object> {
+    switch (request.command) {
+      case 'status': {
+        return this.status()
+      }
+
+      case 'drain': {
+        return this.drain(request.timeoutMs)
+      }
+
+      case 'reload-keys': {
+        return this.reloadKeys()
+      }
+
+      default: {
+        throw new OverlayError('USAGE', 'the admin socket knows status, drain and reload-keys')
+      }
+    }
+  }
+
+  private applyCongestionControl(): void {
+    const fromPlane = this.settings.plane?.congestionControl ?? null
+    const name = this.config.congestionControl ?? fromPlane
+    if (name !== null) checkCongestionControl(name)
+    this.config = {...this.config, congestionControl: name}
+  }
+
+  private spawn(index: number): void {
+    if (!this.sockets) return
+    const child = new RelayChild(this.config, keysJson(this.keys), this.sockets.byProcess[index], {
+      ready: () => this.progress?.(),
+      log: (line) => this.settings.log(line),
+      ended: (ended, how) => this.childEnded(ended, index, how),
+    })
+    this.children[index] = child
+  }
+
+  private childEnded(child: RelayChild, index: number, how: string): void {
+    this.aborted += child.aborted
+    if (this.state === 'draining') {
+      this.children.splice(this.children.indexOf(child), 1)
+      this.checkEnded()
+      return
+    }
+
+    if (this.state === 'starting') {
+      this.progress?.()
+      return
+    }
+
+    this.failuresInARow = Date.now() - child.startedAt > STABLE_MS ? 0 : this.failuresInARow + 1
+    const delay = Math.min(RESTART_LIMIT_MS, RESTART_FIRST_MS * 2 ** this.failuresInARow)
+    this.restarts++
+    this.log('error', 'process', `relay process ${child.pid} ended (${how}); another starts in ${delay} ms`)
+    const timer = setTimeout(() => {
+      this.restartTimers.delete(timer)
+      this.spawn(index)
+    }, delay)
+    this.restartTimers.add(timer)
+  }
+
+  private allReady(): Promise<void> {
+    const deadline = Date.now() + READY_DEADLINE_MS
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(
+          new OverlayError('DEADLINE_EXCEEDED', `the relay processes were not ready within ${READY_DEADLINE_MS} ms`),
+        )
+      }, deadline - Date.now())
+      const done = (act: () => void): void => {
+        clearTimeout(timer)
+        this.progress = null
+        act()
+      }
+
+      this.progress = () => {
+        const dead = this.children.find((child) => child.hasEnded)
+        if (this.state === 'draining') {
+          done(() => reject(new OverlayError('DEADLINE_EXCEEDED', 'ended before it was ready')))
+        } else if (dead) {
+          done(() => reject(new OverlayError('INTERNAL', `relay process ${dead.pid} ended at its start`)))
+        } else if (this.children.every((child) => child.ready)) {
+          done(resolve)
+        }
+      }
+
+      this.progress()
+    })
+  }
+
+  private armForce(ms: number): void {
+    clearTimeout(this.forceTimer)
+    this.forceTimer = setTimeout(() => {
+      for (const child of this.children) child.kill('SIGKILL')
+    }, ms)
+  }
+
+  private checkEnded(): void {
+    this.progress?.()
+    if (this.state !== 'draining' || this.children.length > 0) return
+    const report = {open: this.openAtDrain, aborted: this.aborted, durationMs: Date.now() - this.drainStarted}
+    this.settle.resolve(report)
+    // Whoever asked by the admin socket gets the answer before it closes.
+    setImmediate(() => {
+      this.cleanUp().catch((error: unknown) => this.log('error', 'clean-up', toOverlayError(error).message))
+    })
+  }
+
+  private async cleanUp(): Promise<void> {
+    clearTimeout(this.forceTimer)
+    for (const timer of this.restartTimers) clearTimeout(timer)
+    for (const child of this.children) child.kill('SIGKILL')
+    this.admin.close()
+    this.sockets?.close()
+    this.sockets = null
+    this.settings.plane?.close()
+    this.directory.remove()
+  }
+
+  private async processStatuses(): Promise<(EdgeProcessStatus | GatewayProcessStatus)[]> {
+    const answers = await Promise.allSettled(
+      this.children.filter((child) => child.ready && !child.hasEnded).map((child) => child.status()),
+    )
+    return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value)
+  }
+
+  private async countOpen(): Promise<number> {
+    let open = 0
+    for (const part of await this.processStatuses()) open += part.live
+    return open
+  }
+
+  private keyIds(): {current: number; previous: number | null} {
+    return {current: this.keys.current.id, previous: this.keys.previous?.id ?? null}
+  }
+
+  private log(level: LogLevel, kind: string, message: string): void {
+    this.settings.log({level, kind, message, suppressed: 0})
+  }
+}
+
+function keysJson({current, previous}: KeyRing): KeysJson {
+  return {current: keyJson(current), previous: previous === null ? null : keyJson(previous)}
+}
+
+function keyJson(key: Key): KeyJson {
+  return {id: key.id, secret: key.derive(PREAMBLE_PURPOSE, 32).toString('hex')}
+}

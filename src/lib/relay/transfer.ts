@@ -1,0 +1,175 @@
+import {EAGAIN} from '../kernel/errno.js'
+import {allocate, errno, sys} from '../kernel/libc.js'
+import {MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
+import {shutdownWrite} from '../kernel/tcp-socket.js'
+import type {Connection, Side} from './connection.js'
+import type {EpollLoop} from './epoll-loop.js'
+import type {Slabs} from './slab-pool.js'
+
+/** What a transfer tells the relay about a connection's end. */
+export interface TransferEnds {
+  /** Both directions have ended in order, and everything is with the kernel: close. */
+  finished(connection: Connection): void
+  /** A socket failed: the other one must see an RST. */
+  broken(connection: Connection): void
+}
+
+/**
+ * How bytes get from one socket to its peer. One way by copy here; by splice, and by tee to a backup, are others.
+ * A transfer never reads more than it can hold or write, so a slow reader stops its sender (back-pressure).
+ */
+export interface Transfer {
+  /** Moves what can be moved from this side to its peer; on return one of the two is not ready, or it asked for a turn. */
+  move(from: Side): void
+  /**
+   * Writes bytes that the caller read from this side to its peer, and holds what the kernel does not take.
+   *
+   * @param at address of the bytes, inside {@link Transfer.buffer}
+   * @returns false when the connection is gone
+   */
+  deliver(from: Side, at: number, length: number): boolean
+}
+
+/** Bytes of one read. */
+export const READ_LENGTH = 65_536
+
+/** Reads in a row for one direction before others get their turn. */
+const READS_A_TURN = 16
+
+export class CopyTransfer implements Transfer {
+  /** What is read last lies here: good until the next read of any connection. Relays may read into it too. */
+  readonly buffer = allocate(READ_LENGTH)
+
+  constructor(
+    private readonly loop: EpollLoop,
+    private readonly slabs: Slabs,
+    private readonly ends: TransferEnds,
+  ) {}
+
+  move(from: Side): void {
+    const to = from.peer
+    let reads = READS_A_TURN
+    for (;;) {
+      if (from.heldLength > 0) {
+        if (!to.writable) return
+        if (!this.flush(from)) return
+        continue
+      }
+
+      if (from.ended) {
+        this.passEnd(from)
+        return
+      }
+
+      if (!from.readable || !to.writable) return
+      if (--reads < 0) {
+        this.loop.soon(from)
+        return
+      }
+
+      const length = sys.recv(from.fd, this.buffer.address, READ_LENGTH, 0)
+      if (length < 0) {
+        if (errno() === EAGAIN) from.readable = false
+        else this.ends.broken(from.connection)
+        return
+      }
+
+      if (length === 0) {
+        from.ended = true
+        continue
+      }
+
+      this.noteRead(from, length, READ_LENGTH)
+      if (!this.deliver(from, this.buffer.address, length)) return
+    }
+  }
+
+  /**
+   * What a read tells beside its bytes: shorter than asked, it emptied the socket; with the FIN announced before, it was
+   * the last. A pending error must still be fetched by another read.
+   */
+  noteRead(from: Side, length: number, asked: number): void {
+    from.received += length
+    from.connection.lastActivity = this.loop.now
+    if (length < asked && !from.failed) {
+      if (from.hungUp) from.ended = true
+      else from.readable = false
+    }
+  }
+
+  deliver(from: Side, at: number, length: number): boolean {
+    const to = from.peer
+    // The last bytes and the FIN that follows leave in one packet.
+    let sent = to.writable ? sys.send(to.fd, at, length, from.ended ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL) : 0
+    if (sent < 0) {
+      if (errno() !== EAGAIN) {
+        this.ends.broken(from.connection)
+        return false
+      }
+
+      sent = 0
+    }
+
+    if (sent < length) {
+      to.writable = false
+      this.hold(from, at + sent, length - sent)
+    }
+
+    return true
+  }
+
+  /** Writes held bytes; false when some remain or the connection is gone. */
+  private flush(from: Side): boolean {
+    const to = from.peer
+    const sent = sys.send(to.fd, from.heldAt, from.heldLength, from.ended ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL)
+    if (sent < 0) {
+      if (errno() === EAGAIN) to.writable = false
+      else this.ends.broken(from.connection)
+      return false
+    }
+
+    from.heldAt += sent
+    from.heldLength -= sent
+    from.connection.lastActivity = this.loop.now
+    if (from.heldLength > 0) {
+      to.writable = false
+      return false
+    }
+
+    this.drop(from)
+    return true
+  }
+
+  /** Gives the slab of a side back, whatever it still holds. */
+  drop(side: Side): void {
+    if (side.held !== null) this.slabs.give(side.held)
+    side.held = null
+    side.heldLength = 0
+  }
+
+  private hold(from: Side, at: number, length: number): void {
+    const slab = this.slabs.takeFor(length)
+    const offset = at - this.buffer.address
+    this.buffer.bytes.copy(slab.bytes, 0, offset, offset + length)
+    from.held = slab
+    from.heldAt = slab.address
+    from.heldLength = length
+  }
+
+  private passEnd(from: Side): void {
+    const to = from.peer
+    if (!to.shut) {
+      if (to.ended && to.heldLength === 0) {
+        this.ends.finished(from.connection)
+        return
+      }
+
+      to.shut = true
+      shutdownWrite(to.fd)
+      from.connection.lastActivity = this.loop.now
+      return
+    }
+
+    if (to.ended && to.heldLength === 0) this.ends.finished(from.connection)
+  }
+}

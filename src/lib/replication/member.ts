@@ -1,0 +1,259 @@
+import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH} from '../wire/replication-frame.js'
+import {Backup, type TakeoverFlow} from './backup.js'
+import {JournalFullError} from './journal.js'
+import {decide, Standing, type Coordinator, type Evidence, type Member} from './ownership.js'
+import {Primary, type PrimaryOutput} from './primary.js'
+import type {ReplicationSettings} from './settings.js'
+
+/** What a server of a pair asks of the world around it. */
+export interface MemberOutput extends PrimaryOutput {
+  /** Send a frame on the link; without a link, drop it. Header and payload are valid only during the call. */
+  send(header: FrameHeader, payload: Buffer | null): void
+  /**
+   * Close the link. `end`: in order, which tells the other side that we hold or own nothing any more. `reset`: at once and
+   * without an end (SO_LINGER 0), which tells nothing. Either way `linkLost` is not called for it.
+   */
+  closeLink(how: 'end' | 'reset'): void
+  /** Keep the epoch where it survives the process, before this returns. */
+  persist(epoch: number): void
+  /** The address is ours from now on, with these flows. */
+  takeOver(plan: readonly TakeoverFlow[], evidence: Evidence | 'claim'): void
+  /** The address is somebody else's: stop without a word, forget all flows. */
+  standDown(): void
+}
+
+const REFUSED_FULL = 2
+
+/**
+ * One server of a pair: fresh, owner or backup, and how it becomes what. Holds no link of its own and no clock: the
+ * adapter passes on what comes, with the time.
+ */
+export class PairMember {
+  #primary: Primary | null = null
+  readonly #backup: Backup
+  #epoch: number
+  #linked = false
+  #asking = false
+  readonly #refuse = Buffer.alloc(REFUSE_LENGTH)
+  readonly #header = new FrameHeader()
+
+  /**
+   * @param epoch the one last persisted; 0 when none was
+   * @param prefersPrimary who claims the address when both servers hold nothing
+   */
+  constructor(
+    readonly settings: ReplicationSettings,
+    readonly coordinator: Coordinator,
+    readonly output: MemberOutput,
+    readonly prefersPrimary: boolean,
+    epoch: number,
+  ) {
+    this.#epoch = epoch
+    this.#backup = new Backup(settings, this.#send)
+  }
+
+  get primary(): Primary | null {
+    return this.#primary
+  }
+
+  get backup(): Backup {
+    return this.#backup
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** What the next HELLO says. */
+  get standing(): Standing {
+    if (this.#primary !== null) return Standing.OWNER
+    if (this.#backup.synchronised) return Standing.HOLDER
+    return this.prefersPrimary ? Standing.FRESH_PRIMARY : Standing.FRESH_BACKUP
+  }
+
+  /** An authenticated link is up; any earlier one is gone, with whatever was still in it. */
+  linkUp(ownRandom: Buffer, remote: Member, now: number): void {
+    if (this.#linked) this.linkLost('reset', now)
+    const decision = decide({standing: this.standing, epoch: this.#epoch, random: ownRandom}, remote)
+    if (decision === null) {
+      this.output.closeLink('reset')
+      return
+    }
+
+    this.#linked = true
+    if (decision === 'lead') {
+      this.#primary?.lead(remote.standing === Standing.HOLDER && remote.epoch === this.#epoch)
+      return
+    }
+
+    if (decision === 'take over') {
+      this.#ask('fresh')
+      return
+    }
+
+    if (decision === 'claim') {
+      this.#backup.drop()
+      this.#own(Math.max(this.#epoch, remote.epoch) + 1, 'claim')
+      return
+    }
+
+    this.#follow(remote.standing === Standing.OWNER && remote.epoch === this.#epoch, now)
+  }
+
+  /**
+   * The link is gone. `ended`: the other side's kernel has closed it in order. `reset`: any other way, which says nothing
+   * about the other side.
+   */
+  linkLost(how: 'ended' | 'reset', now: number): void {
+    if (!this.#linked) return
+    this.#linked = false
+    this.#backup.linkDown()
+    this.#primary?.linkDown(how === 'ended' ? 'ended' : 'silent', now)
+    if (how === 'ended' && this.#primary === null && this.#backup.synchronised) this.#ask('ended')
+  }
+
+  /** A frame of the link that is up. @throws nothing: a peer that breaks the protocol loses the link. */
+  frame(header: FrameHeader, payload: Buffer, now: number): void {
+    this.#guard(now, () => {
+      this.#checkEpoch(header, now)
+      if (this.#primary !== null) {
+        if (header.type === FrameType.REFUSE) {
+          this.#linked = false
+          this.#primary.linkDown('left', now)
+          this.output.closeLink('reset')
+        } else this.#primary.frame(header, now)
+        return
+      }
+
+      this.#backup.heard(now)
+      if (header.type === FrameType.HANDOVER) {
+        if (this.#backup.synchronised) this.#ask('handover')
+      } else if (header.type !== FrameType.HANDOVER_DONE) this.#backup.frame(header, payload)
+    })
+  }
+
+  /** A part of a DATA frame. */
+  data(header: FrameHeader, bytes: Buffer, start: number, end: number, now: number): void {
+    this.#guard(now, () => {
+      this.#checkEpoch(header, now)
+      if (this.#primary !== null) throw new ReplicationProtocolError('data for an owner')
+      this.#backup.heard(now)
+      this.#backup.data(header, bytes, start, end)
+    })
+  }
+
+  /** All that was read from the link in one turn has been passed on. */
+  flush(): void {
+    if (this.#linked && this.#primary === null) this.#backup.flush()
+  }
+
+  /** Call it every few ms, also without a link. */
+  tick(now: number): void {
+    if (this.#primary !== null) {
+      this.#primary.tick(now)
+      return
+    }
+
+    if (this.#backup.tick(now) && this.#backup.synchronised) this.#ask('silent')
+  }
+
+  /** Planned hand-over. @throws Error when no backup holds the flows */
+  handOver(now: number): void {
+    if (this.#primary === null) throw new Error('this server does not own the address')
+    this.#primary.handOver(now)
+  }
+
+  /** The link's bytes cannot be parsed any further. */
+  protocolError(now: number): void {
+    if (!this.#linked) return
+    this.linkLost('reset', now)
+    this.output.closeLink('reset')
+  }
+
+  #guard(now: number, action: () => void): void {
+    if (!this.#linked) return
+    try {
+      action()
+    } catch (error) {
+      if (error instanceof JournalFullError) this.#leave()
+      else if (error instanceof ReplicationProtocolError) this.protocolError(now)
+      else throw error
+    }
+  }
+
+  #checkEpoch(header: FrameHeader, now: number): void {
+    if (header.epoch < this.#epoch) {
+      throw new ReplicationProtocolError(`a frame of epoch ${header.epoch}, this is ${this.#epoch}`)
+    }
+
+    if (header.epoch === this.#epoch) return
+    this.#follow(false, now)
+    this.#epoch = header.epoch
+    this.output.persist(this.#epoch)
+  }
+
+  /** @param keep what we hold is of the owner that we follow */
+  #follow(keep: boolean, now: number): void {
+    if (this.#primary !== null) {
+      this.#primary = null
+      this.output.standDown()
+    }
+
+    if (!keep) this.#backup.drop()
+    this.#backup.heard(now)
+  }
+
+  /** The journals are full: nothing is held from here on, and only then is it said. */
+  #leave(): void {
+    this.#backup.drop()
+    this.#refuse.writeUInt16BE(REFUSED_FULL, 2)
+    this.#header.type = FrameType.REFUSE
+    this.#send(this.#header, this.#refuse)
+    this.#linked = false
+    this.output.closeLink('end')
+  }
+
+  #ask(evidence: Evidence): void {
+    if (this.#asking) return
+    this.#asking = true
+    const next = this.#epoch + 1
+    this.coordinator.grant(next, evidence, (granted) => {
+      this.#asking = false
+      if (!granted || this.#epoch >= next || !this.#backup.synchronised) return
+      // An owner that is only cut off would go on sending here; it learns the epoch from the next HELLO.
+      if (evidence === 'silent' && this.#linked) {
+        this.#linked = false
+        this.#backup.linkDown()
+        this.output.closeLink('reset')
+      }
+
+      this.#own(next, evidence)
+    })
+  }
+
+  #own(epoch: number, evidence: Evidence | 'claim'): void {
+    this.#epoch = epoch
+    this.output.persist(epoch)
+    this.#backup.linkDown()
+    const plan = this.#backup.plan()
+    const primary = new Primary(this.settings, epoch, this.coordinator, this.#send, this.output)
+    this.#primary = primary
+    this.output.takeOver(plan, evidence)
+    primary.adopt(plan)
+    this.#backup.drop()
+    if (!this.#linked) return
+    if (evidence === 'handover') {
+      this.#header.type = FrameType.HANDOVER_DONE
+      this.#send(this.#header, null)
+    }
+
+    primary.lead(false)
+  }
+
+  readonly #send = (header: FrameHeader, payload: Buffer | null): void => {
+    if (!this.#linked) return
+    header.epoch = this.#epoch
+    header.length = payload === null ? 0 : payload.length
+    this.output.send(header, payload)
+  }
+}

@@ -1,0 +1,467 @@
+import {
+  LEG_RECORD_LENGTH,
+  writeLegRecord,
+  writeRawEndpoint,
+  type LegRecord,
+  type RawEndpoint,
+} from '../wire/leg-record.js'
+import {
+  FLOW_LENGTH,
+  FrameHeader,
+  FrameType,
+  MAX_PAYLOAD,
+  ReplicationProtocolError,
+  type Direction,
+} from '../wire/replication-frame.js'
+import type {Send, TakeoverFlow} from './backup.js'
+import {Lease} from './lease.js'
+import type {Coordinator, Evidence} from './ownership.js'
+import {PrimaryFlow, type PrimaryStream} from './primary-flow.js'
+import type {ReplicationSettings} from './settings.js'
+
+/** What the owner asks of the datapath. */
+export interface PrimaryOutput {
+  /** The sending peer of this direction may be acknowledged up to here, its FIN counted as one more. */
+  gate(flow: number, direction: Direction, offset: number): void
+  /** Bytes of this flow may go upstream, and be read from there. */
+  ready(flow: number): void
+  /** Both peers have acknowledged our FIN, and may be acknowledged theirs. The flow is forgotten. */
+  closed(flow: number): void
+  /** Stop, or go on, reading from all flows. */
+  pauseReading(paused: boolean): void
+  /** The bytes from `from` to the last one given to {@link Primary.received}: what the far peer may still need. */
+  pending(flow: number, direction: Direction, from: number): Buffer[]
+}
+
+/**
+ * down: no backup. snapshot: it is being told of the flows. ending: all was told, its word is awaited; gates stand.
+ * paired: what it acknowledges opens gates.
+ */
+export type LinkState = 'down' | 'snapshot' | 'ending' | 'paired'
+
+/** The side that owns the address. Times are ms of a monotonic clock that goes on while the machine sleeps. */
+export class Primary {
+  readonly flows = new Map<number, PrimaryFlow>()
+  readonly lease: Lease
+  /** How often it went on without a backup. */
+  soloCount = 0
+  /** Bytes that the backup has not acknowledged, and those that it must keep. */
+  outstanding = 0
+  kept = 0
+  readonly #settings: ReplicationSettings
+  readonly #coordinator: Coordinator
+  readonly #send: Send
+  readonly #output: PrimaryOutput
+  readonly #epoch: number
+  readonly #header = new FrameHeader()
+  readonly #flowPayload = Buffer.alloc(FLOW_LENGTH)
+  readonly #untold: number[] = []
+  #link: LinkState = 'down'
+  #links = 0
+  #paused = false
+  #nextFlow = 1
+  #nextBeat = Number.NEGATIVE_INFINITY
+  #handedOverAt = Number.POSITIVE_INFINITY
+
+  /** @param epoch that was granted, which makes it the only owner: it starts alone */
+  constructor(
+    settings: ReplicationSettings,
+    epoch: number,
+    coordinator: Coordinator,
+    send: Send,
+    output: PrimaryOutput,
+  ) {
+    this.#settings = settings
+    this.#epoch = epoch
+    this.#coordinator = coordinator
+    this.#send = send
+    this.#output = output
+    this.lease = new Lease(settings.leaseMs)
+    this.lease.becomeAlone()
+  }
+
+  get link(): LinkState {
+    return this.#link
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** Nothing is replicated, and everything is let out. */
+  get solo(): boolean {
+    return this.lease.alone && this.#settings.onBackupLoss === 'solo'
+  }
+
+  /** Whether anything may leave from the address now. */
+  speaks(now: number): boolean {
+    return this.lease.valid(now)
+  }
+
+  /** The flows of a takeover. Call it once, before anything else. */
+  adopt(plan: readonly TakeoverFlow[]): void {
+    for (const {journal} of plan) {
+      const flow = PrimaryFlow.adopt(journal)
+      this.flows.set(flow.id, flow)
+      this.#nextFlow = Math.max(this.#nextFlow, flow.id + 1)
+      for (const direction of [0, 1] as const) this.#output.gate(flow.id, direction, flow.stream(direction).gate)
+    }
+
+    for (const flow of this.flows.values()) this.#release(flow)
+    this.#judgePause()
+  }
+
+  /**
+   * A client's connection is there, mute until the backup has its record.
+   *
+   * @returns the flow's id
+   */
+  open(near: LegRecord, dialFrom: RawEndpoint, dialTo: RawEndpoint): number {
+    while (this.flows.has(this.#nextFlow) || this.#nextFlow === 0) this.#nextFlow = (this.#nextFlow + 1) >>> 0
+    const flow = new PrimaryFlow(this.#nextFlow, near, dialFrom, dialTo)
+    this.#nextFlow = (this.#nextFlow + 1) >>> 0
+    this.flows.set(flow.id, flow)
+    if (this.#link !== 'down') this.#tell(flow)
+    return flow.id
+  }
+
+  /** The far leg is connected. */
+  dialled(id: number, far: LegRecord): void {
+    const flow = this.#flow(id)
+    flow.far = far
+    if (flow.told) this.#sendLeg(flow)
+    this.#release(flow)
+  }
+
+  /** Bytes were read from a leg; they are replicated at once. They may go to the other leg when the flow is ready. */
+  received(id: number, direction: Direction, bytes: Buffer): void {
+    const flow = this.#flow(id)
+    const stream = flow.stream(direction)
+    if (stream.ended) throw new Error(`bytes of flow ${id} after its end`)
+    if (direction === 1 && !flow.ready) throw new Error(`bytes of flow ${id} from upstream before it is ready`)
+    if (flow.told) this.#sendData(flow, direction, stream.received, bytes)
+    stream.received += bytes.length
+    this.#account(flow)
+    this.#openGate(flow, direction)
+  }
+
+  /** A peer has closed its direction. */
+  ended(id: number, direction: Direction): void {
+    const flow = this.#flow(id)
+    const stream = flow.stream(direction)
+    stream.ended = true
+    if (flow.told) this.#frame(FrameType.END, id, direction, stream.received, 0, null)
+    this.#account(flow)
+    this.#openGate(flow, direction)
+    this.#closeIfFinished(flow)
+  }
+
+  /** The far peer of a direction has acknowledged so much of it, our FIN counted as one more. */
+  acknowledged(id: number, direction: Direction, offset: number): void {
+    const flow = this.#flow(id)
+    const stream = flow.stream(direction)
+    if (offset <= stream.acknowledged) return
+    if (offset > stream.total) throw new Error(`flow ${id}: ${offset} acknowledged of ${stream.total}`)
+    stream.acknowledged = offset
+    this.#account(flow)
+    this.#closeIfFinished(flow)
+  }
+
+  /** A leg was reset. */
+  abort(id: number): void {
+    const flow = this.#flow(id)
+    if (flow.told) this.#frame(FrameType.ABORT, id, 0, 0, 0, null)
+    this.#forget(flow)
+  }
+
+  /**
+   * A backup is there.
+   *
+   * @param holds whether it holds this epoch's flows already: then it may take over while the new snapshot goes on
+   */
+  lead(holds: boolean): void {
+    if (holds) this.lease.takeBack()
+    else this.#becomeAlone('fresh', true)
+    this.#handedOverAt = Number.POSITIVE_INFINITY
+    this.#links++
+    this.#link = 'snapshot'
+    this.#nextBeat = Number.NEGATIVE_INFINITY
+    this.#untold.length = 0
+    for (const flow of this.flows.values()) {
+      flow.told = false
+      flow.nearHeld = false
+      flow.farHeld = false
+      this.#untold.push(flow.id)
+      this.#account(flow)
+    }
+
+    this.#frame(FrameType.SNAPSHOT_BEGIN, 0, 0, 0, 0, null)
+    this.#judgePause()
+  }
+
+  /**
+   * The link is gone.
+   *
+   * @param evidence that the backup is gone too; `silent` when there is none
+   */
+  linkDown(evidence: Evidence, now: number): void {
+    if (this.#link === 'down') return
+    this.#links++
+    this.#link = 'down'
+    for (const flow of this.flows.values()) {
+      flow.told = false
+      this.#account(flow)
+    }
+
+    // After the lease the backup may have been owner already, and have died as one: only its next HELLO can tell.
+    if (!this.lease.alone) this.#becomeAlone(evidence, this.lease.valid(now))
+    this.#judgePause()
+  }
+
+  /** Sends what is due: heartbeats, the next part of the snapshot, what may be trimmed. Call it every few ms. */
+  tick(now: number): void {
+    if (this.#link === 'down') return
+    if (now >= this.#nextBeat) {
+      this.#nextBeat = now + this.#settings.heartbeatMs
+      this.lease.beat(now)
+      this.#sendTrims()
+      this.#frame(FrameType.HEARTBEAT, 0, 0, Math.floor(now * 1000), 0, null)
+    }
+
+    if (this.#link === 'snapshot') this.#snapshot(now)
+  }
+
+  /** A frame of the backup. @throws ReplicationProtocolError */
+  frame(header: FrameHeader, now: number): void {
+    switch (header.type) {
+      case FrameType.ACK: {
+        this.#held(header)
+        return
+      }
+
+      case FrameType.RECORD_ACK: {
+        const flow = this.flows.get(header.flow)
+        if (flow === undefined || !flow.told) return
+        if (header.direction === 0) flow.nearHeld = true
+        else flow.farHeld = true
+        this.#release(flow)
+        return
+      }
+
+      case FrameType.HEARTBEAT_ACK: {
+        const sentAt = header.offset / 1000
+        if (!this.lease.renew(sentAt)) throw new ReplicationProtocolError('a heartbeat is answered that was not sent')
+        // The answer is of our epoch and comes after the hand-over was read: it was declined.
+        if (sentAt > this.#handedOverAt) this.lease.takeBack()
+        return
+      }
+
+      case FrameType.SNAPSHOT_END: {
+        if (this.#link !== 'ending') throw new ReplicationProtocolError('a snapshot is confirmed that has not ended')
+        this.#link = 'paired'
+        for (const flow of this.flows.values()) this.#release(flow)
+        this.#judgePause()
+        return
+      }
+
+      default: {
+        throw new ReplicationProtocolError(`frame type ${header.type} is not for an owner (at ${now} ms)`)
+      }
+    }
+  }
+
+  /**
+   * Gives the address to the backup: silent from here on, until it has it, or is known not to have taken it.
+   *
+   * @throws Error when no backup holds the flows
+   */
+  handOver(now: number): void {
+    if (this.#link !== 'paired') throw new Error('no backup holds the flows')
+    this.#sendTrims()
+    this.lease.give()
+    this.#handedOverAt = now
+    this.#frame(FrameType.HANDOVER, 0, 0, 0, 0, null)
+  }
+
+  #becomeAlone(evidence: Evidence, knowable: boolean): void {
+    const link = ++this.#links
+    if (!knowable) return
+    this.#coordinator.alone(this.#epoch, evidence, (certain) => {
+      if (!certain || link !== this.#links) return
+      this.lease.becomeAlone()
+      if (this.solo) this.soloCount++
+      for (const flow of this.flows.values()) this.#release(flow)
+      this.#judgePause()
+    })
+  }
+
+  #snapshot(now: number): void {
+    let budget = this.#settings.snapshotBytes
+    while (budget > 0 && this.#untold.length > 0) {
+      const flow = this.flows.get(this.#untold.pop() as number)
+      if (flow !== undefined && !flow.told) budget -= this.#tell(flow)
+    }
+
+    if (this.#untold.length > 0) return
+    this.#link = 'ending'
+    this.lease.becomePaired(now)
+    this.#frame(FrameType.SNAPSHOT_END, 0, 0, 0, 0, null)
+    this.#judgePause()
+  }
+
+  /** Tells the backup of a flow as it is now. Returns bytes sent, roughly. */
+  #tell(flow: PrimaryFlow): number {
+    const [up, down] = flow.streams
+    const bases = [Math.min(up.acknowledged, up.received), Math.min(down.acknowledged, down.received)]
+    writeLegRecord(this.#flowPayload, 0, flow.near)
+    writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH, flow.dialFrom)
+    writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH + 18, flow.dialTo)
+    this.#frame(FrameType.FLOW, flow.id, 0, bases[0], bases[1], this.#flowPayload)
+    flow.told = true
+    if (flow.far !== null) this.#sendLeg(flow)
+    let sent = FLOW_LENGTH
+    for (const direction of [0, 1] as const) {
+      const stream = flow.stream(direction)
+      stream.held = bases[direction]
+      stream.trimmed = bases[direction]
+      let at = bases[direction]
+      for (const bytes of at < stream.received ? this.#output.pending(flow.id, direction, at) : []) {
+        this.#sendData(flow, direction, at, bytes)
+        at += bytes.length
+        sent += bytes.length
+      }
+
+      if (at !== stream.received)
+        throw new Error(`flow ${flow.id}: ${at} pending bytes given, ${stream.received} received`)
+      if (stream.ended) this.#frame(FrameType.END, flow.id, direction, stream.received, 0, null)
+    }
+
+    this.#account(flow)
+    return sent
+  }
+
+  #sendLeg(flow: PrimaryFlow): void {
+    writeLegRecord(this.#flowPayload, 0, flow.far as LegRecord)
+    this.#frame(FrameType.LEG, flow.id, 1, 0, 0, this.#flowPayload.subarray(0, LEG_RECORD_LENGTH))
+  }
+
+  #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Buffer): void {
+    const stream = flow.stream(direction)
+    const trimmed = Math.min(stream.acknowledged, offset)
+    for (let at = 0; at < bytes.length; at += MAX_PAYLOAD) {
+      const part = bytes.length <= MAX_PAYLOAD ? bytes : bytes.subarray(at, at + MAX_PAYLOAD)
+      this.#frame(FrameType.DATA, flow.id, direction, offset + at, trimmed, part)
+    }
+
+    stream.trimmed = Math.max(stream.trimmed, trimmed)
+  }
+
+  #sendTrims(): void {
+    for (const flow of this.flows.values()) {
+      for (const direction of [0, 1] as const) {
+        const stream = flow.stream(direction)
+        if (!flow.told || stream.trimmed === stream.acknowledged) continue
+        stream.trimmed = stream.acknowledged
+        this.#frame(FrameType.ACK, flow.id, direction, 0, stream.acknowledged, null)
+      }
+    }
+  }
+
+  #held({flow: id, direction, offset}: FrameHeader): void {
+    const flow = this.flows.get(id)
+    if (flow === undefined || !flow.told) return
+    const stream = flow.stream(direction)
+    if (offset > stream.total) {
+      throw new ReplicationProtocolError(`flow ${id}: ${offset} held of ${stream.total} that were sent`)
+    }
+
+    stream.held = Math.max(stream.held, offset)
+    this.#account(flow)
+    this.#openGate(flow, direction)
+    this.#closeIfFinished(flow)
+  }
+
+  #gateTarget(stream: PrimaryStream): number {
+    if (this.solo) return stream.total
+    return this.#link === 'paired' ? stream.held : stream.gate
+  }
+
+  #openGate(flow: PrimaryFlow, direction: Direction): void {
+    const stream = flow.stream(direction)
+    const target = this.#gateTarget(stream)
+    if (target <= stream.gate) return
+    stream.gate = target
+    this.#output.gate(flow.id, direction, target)
+  }
+
+  /** Lets out what may go now. */
+  #release(flow: PrimaryFlow): void {
+    this.#openGate(flow, 0)
+    this.#openGate(flow, 1)
+    const held = this.#link === 'paired' && flow.nearHeld && flow.farHeld
+    if (!flow.ready && flow.far !== null && (this.solo || held)) {
+      flow.ready = true
+      this.#output.ready(flow.id)
+    }
+
+    this.#closeIfFinished(flow)
+  }
+
+  #closeIfFinished(flow: PrimaryFlow): void {
+    if (!flow.streams[0].finished || !flow.streams[1].finished || !this.flows.has(flow.id)) return
+    if (flow.told) this.#frame(FrameType.CLOSE, flow.id, 0, 0, 0, null)
+    this.#forget(flow)
+    this.#output.closed(flow.id)
+  }
+
+  #forget(flow: PrimaryFlow): void {
+    this.outstanding -= flow.outstanding
+    this.kept -= flow.kept
+    this.flows.delete(flow.id)
+    this.#judgePause()
+  }
+
+  #account(flow: PrimaryFlow): void {
+    const [up, down] = flow.streams
+    const outstanding = flow.told ? up.total - up.held + down.total - down.held : 0
+    const kept = up.total - up.acknowledged + down.total - down.acknowledged
+    this.outstanding += outstanding - flow.outstanding
+    this.kept += kept - flow.kept
+    flow.outstanding = outstanding
+    flow.kept = kept
+    this.#judgePause()
+  }
+
+  #judgePause(): void {
+    const {maxOutstanding, maxHeld} = this.#settings
+    const share = this.#paused ? 0.5 : 1
+    const over = this.outstanding > maxOutstanding * share || this.kept > maxHeld * share
+    const paused = this.#link === 'down' ? !this.solo : over
+    if (paused === this.#paused) return
+    this.#paused = paused
+    this.#output.pauseReading(paused)
+  }
+
+  #flow(id: number): PrimaryFlow {
+    const flow = this.flows.get(id)
+    if (flow === undefined) throw new Error(`flow ${id} is not known`)
+    return flow
+  }
+
+  #frame(
+    type: FrameType,
+    flow: number,
+    direction: Direction,
+    offset: number,
+    acknowledged: number,
+    payload: Buffer | null,
+  ): void {
+    const header = this.#header
+    header.type = type
+    header.flow = flow
+    header.direction = direction
+    header.offset = offset
+    header.acknowledged = acknowledged
+    this.#send(header, payload)
+  }
+}
