@@ -38,6 +38,15 @@ for source in src/native/preload/*.c; do
 done
 
 (cd .build && OCLIF_SKIP_NEW_VERSION_CHECK=true ../node_modules/.bin/oclif manifest . >/dev/null)
+# oclif writes the commands in the order in which their modules happened to load, which differs from run to run.
+node -e '
+  const { readFileSync, writeFileSync } = require("node:fs")
+  const [path] = process.argv.slice(1)
+  const manifest = JSON.parse(readFileSync(path, "utf8"))
+  const byName = ([a], [b]) => (a < b ? -1 : 1)
+  manifest.commands = Object.fromEntries(Object.entries(manifest.commands).sort(byName))
+  writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`)
+' .build/oclif.manifest.json
 
 rm -rf dist
 mv .build/dist dist
