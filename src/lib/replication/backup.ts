@@ -1,3 +1,4 @@
+import {readFarLeg} from '../wire/far-leg.js'
 import {readLegRecord, readRawEndpoint, LEG_RECORD_LENGTH, type LegRecord} from '../wire/leg-record.js'
 import {FrameHeader, FrameType, ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
 import {Journal, JournalMemory, type FlowJournal} from './journal.js'
@@ -119,8 +120,10 @@ export class Backup {
       }
 
       case FrameType.LEG: {
-        this.#journal().flow(flow).far = this.#record(payload)
-        this.#reply(FrameType.RECORD_ACK, flow, 1, 0)
+        const far = readFarLeg(payload)
+        if (far === null) throw new ReplicationProtocolError('a far leg has a field out of range')
+        this.#journal().flow(flow).far = far
+        this.#reply(FrameType.RECORD_ACK, flow, 1, header.offset)
         return
       }
 

@@ -1,4 +1,5 @@
 import {ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
+import type {FarLeg} from '../wire/far-leg.js'
 import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 
 /** What a piece of kept bytes costs beside itself; charged so that many small pieces stay within the bound too. */
@@ -141,8 +142,8 @@ export class StreamJournal {
 
 /** One flow as the backup knows it. */
 export class FlowJournal {
-  /** R2: null until the far leg's record has come. */
-  far: LegRecord | null = null
+  /** R2: null until the far leg has been told of; replaced when another was dialled. */
+  far: FarLeg | null = null
   readonly streams: readonly [StreamJournal, StreamJournal]
 
   /**

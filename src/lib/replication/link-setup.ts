@@ -1,6 +1,5 @@
 import {createHmac, timingSafeEqual} from 'node:crypto'
 
-import type {KeyRing} from '../keys/key-file.js'
 import {
   AUTH_LENGTH,
   FrameHeader,
@@ -9,11 +8,29 @@ import {
   REFUSE_LENGTH,
   ReplicationProtocolError,
 } from '../wire/replication-frame.js'
+import type {Key, KeyRing} from '../keys/key-file.js'
 import type {Send} from './backup.js'
 import {Standing, type Member} from './ownership.js'
 
 /** What keys of a key file are derived for. */
 export const REPLICATION_PURPOSE = 'overlay replication v1'
+
+/** A key of the region, derived for {@link REPLICATION_PURPOSE}: 32 bytes. */
+export interface LinkKey {
+  readonly id: number
+  readonly secret: Buffer
+}
+
+export interface LinkKeys {
+  readonly current: LinkKey
+  readonly previous: LinkKey | null
+}
+
+/** The keys of a key file, derived for links. */
+export function linkKeys({current, previous}: KeyRing): LinkKeys {
+  const derive = (key: Key): LinkKey => ({id: key.id, secret: key.derive(REPLICATION_PURPOSE, 32)})
+  return {current: derive(current), previous: previous === null ? null : derive(previous)}
+}
 
 /** Versions of this protocol that are spoken here. */
 export const LOWEST_VERSION = 1
@@ -47,7 +64,7 @@ export interface Established {
  *     16  random           16 bytes
  */
 export class LinkSetup {
-  readonly #keys: KeyRing
+  readonly #keys: LinkKeys
   readonly #side: Side
   readonly #send: Send
   readonly #own = Buffer.alloc(HELLO_LENGTH)
@@ -59,7 +76,7 @@ export class LinkSetup {
 
   /** @param local its random is 16 bytes never used before */
   constructor(
-    keys: KeyRing,
+    keys: LinkKeys,
     side: Side,
     local: Member,
     processIndex: number,
@@ -156,11 +173,7 @@ export class LinkSetup {
     const key = current.id === keyId ? current : previous?.id === keyId ? previous : null
     if (key === null) throw new ReplicationProtocolError(`key id ${keyId} is not in the key file`)
     const hellos = this.#side === 'connecting' ? [this.#own, remote] : [remote, this.#own]
-    return createHmac('sha256', key.derive(REPLICATION_PURPOSE, 32))
-      .update(prover)
-      .update(hellos[0])
-      .update(hellos[1])
-      .digest()
+    return createHmac('sha256', key.secret).update(prover).update(hellos[0]).update(hellos[1]).digest()
   }
 
   #frame(type: FrameType, payload: Buffer): void {

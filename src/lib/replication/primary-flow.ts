@@ -1,3 +1,4 @@
+import type {FarLeg} from '../wire/far-leg.js'
 import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 import type {Direction} from '../wire/replication-frame.js'
 import type {FlowJournal} from './journal.js'
@@ -28,7 +29,9 @@ export class PrimaryStream {
 /** One flow at the owner. */
 export class PrimaryFlow {
   readonly streams: readonly [PrimaryStream, PrimaryStream] = [new PrimaryStream(), new PrimaryStream()]
-  far: LegRecord | null = null
+  far: FarLeg | null = null
+  /** How often a far leg was dialled: the backup's acknowledgement of an earlier one counts for nothing. */
+  attempt = 0
   /** Which of the two records the backup holds. */
   nearHeld = false
   farHeld = false

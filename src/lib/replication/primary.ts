@@ -1,3 +1,4 @@
+import {MAX_FAR_LEG_LENGTH, writeFarLeg, type FarLeg} from '../wire/far-leg.js'
 import {
   LEG_RECORD_LENGTH,
   writeLegRecord,
@@ -55,6 +56,7 @@ export class Primary {
   readonly #epoch: number
   readonly #header = new FrameHeader()
   readonly #flowPayload = Buffer.alloc(FLOW_LENGTH)
+  readonly #legPayload = Buffer.alloc(MAX_FAR_LEG_LENGTH)
   readonly #untold: number[] = []
   #link: LinkState = 'down'
   #links = 0
@@ -125,10 +127,21 @@ export class Primary {
     return flow.id
   }
 
-  /** The far leg is connected. */
-  dialled(id: number, far: LegRecord): void {
+  /** The far leg failed before a byte of it was passed on; another is being dialled. */
+  redial(id: number): void {
+    const flow = this.#flow(id)
+    flow.far = null
+    flow.farHeld = false
+    flow.ready = false
+  }
+
+  /** The far leg is connected, or was dialled anew: the one before is gone, and no byte of it was passed on. */
+  dialled(id: number, far: FarLeg): void {
     const flow = this.#flow(id)
     flow.far = far
+    flow.attempt++
+    flow.farHeld = false
+    flow.ready = false
     if (flow.told) this.#sendLeg(flow)
     this.#release(flow)
   }
@@ -243,7 +256,7 @@ export class Primary {
         const flow = this.flows.get(header.flow)
         if (flow === undefined || !flow.told) return
         if (header.direction === 0) flow.nearHeld = true
-        else flow.farHeld = true
+        else if (header.offset === flow.attempt) flow.farHeld = true
         this.#release(flow)
         return
       }
@@ -341,8 +354,8 @@ export class Primary {
   }
 
   #sendLeg(flow: PrimaryFlow): void {
-    writeLegRecord(this.#flowPayload, 0, flow.far as LegRecord)
-    this.#frame(FrameType.LEG, flow.id, 1, 0, 0, this.#flowPayload.subarray(0, LEG_RECORD_LENGTH))
+    const length = writeFarLeg(this.#legPayload, 0, flow.far as FarLeg)
+    this.#frame(FrameType.LEG, flow.id, 1, flow.attempt, 0, this.#legPayload.subarray(0, length))
   }
 
   #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Buffer): void {

@@ -1,3 +1,4 @@
+import {FAR_LEG_FIXED_LENGTH, MAX_FAR_LEG_LENGTH} from './far-leg.js'
 import {LEG_RECORD_LENGTH} from './leg-record.js'
 
 /**
@@ -49,17 +50,16 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 /** 0: bytes from client to origin. 1: bytes from origin to client. */
 export type Direction = 0 | 1
 
-/** Payload of each type but DATA, which has 1 to MAX_PAYLOAD bytes. */
-const PAYLOAD_LENGTH: ReadonlyMap<number, number> = new Map<number, number>(
-  Object.values(FrameType)
-    .filter((type) => type !== FrameType.DATA)
-    .map((type) => [type, 0]),
+/** Payload of each type, in bytes: at least and at most. */
+const PAYLOAD_LENGTH: ReadonlyMap<number, readonly [number, number]> = new Map<number, readonly [number, number]>(
+  Object.values(FrameType).map((type) => [type, [0, 0]]),
 )
-  .set(FrameType.HELLO, HELLO_LENGTH)
-  .set(FrameType.AUTH, AUTH_LENGTH)
-  .set(FrameType.REFUSE, REFUSE_LENGTH)
-  .set(FrameType.FLOW, FLOW_LENGTH)
-  .set(FrameType.LEG, LEG_RECORD_LENGTH)
+  .set(FrameType.HELLO, [HELLO_LENGTH, HELLO_LENGTH])
+  .set(FrameType.AUTH, [AUTH_LENGTH, AUTH_LENGTH])
+  .set(FrameType.REFUSE, [REFUSE_LENGTH, REFUSE_LENGTH])
+  .set(FrameType.FLOW, [FLOW_LENGTH, FLOW_LENGTH])
+  .set(FrameType.LEG, [FAR_LEG_FIXED_LENGTH, MAX_FAR_LEG_LENGTH])
+  .set(FrameType.DATA, [1, MAX_PAYLOAD])
 
 /** The peer broke the protocol: the link cannot be used any further. */
 export class ReplicationProtocolError extends Error {
@@ -113,9 +113,8 @@ function readUInt53(from: Buffer, at: number, what: string): number {
 export function readFrameHeader(from: Buffer, at: number, into: FrameHeader, setup: boolean): void {
   const type = from[at]
   const length = from.readUInt32BE(at + 4)
-  if (type !== FrameType.DATA && !PAYLOAD_LENGTH.has(type)) {
-    throw new ReplicationProtocolError(`frame type ${type} is unknown`)
-  }
+  const allowed = PAYLOAD_LENGTH.get(type)
+  if (allowed === undefined) throw new ReplicationProtocolError(`frame type ${type} is unknown`)
 
   if (type !== FrameType.REFUSE && type <= FrameType.AUTH !== setup) {
     throw new ReplicationProtocolError(`frame type ${type} ${setup ? 'before' : 'after'} the link was set up`)
@@ -123,8 +122,8 @@ export function readFrameHeader(from: Buffer, at: number, into: FrameHeader, set
 
   if (from[at + 1] > 1) throw new ReplicationProtocolError(`direction ${from[at + 1]} is neither 0 nor 1`)
   if (from.readUInt16BE(at + 2) !== 0) throw new ReplicationProtocolError('reserved bytes are not zero')
-  const good = type === FrameType.DATA ? length > 0 && length <= MAX_PAYLOAD : length === PAYLOAD_LENGTH.get(type)
-  if (!good) throw new ReplicationProtocolError(`frame type ${type} has ${length} bytes of payload`)
+  if (length < allowed[0] || length > allowed[1])
+    throw new ReplicationProtocolError(`frame type ${type} has ${length} bytes of payload`)
   into.type = type as FrameType
   into.direction = from[at + 1] as Direction
   into.length = length
@@ -148,7 +147,7 @@ export class FrameParser {
   setup = true
   readonly #sink: FrameSink
   readonly #header = new FrameHeader()
-  readonly #kept = Buffer.alloc(FRAME_HEADER_LENGTH + FLOW_LENGTH)
+  readonly #kept = Buffer.alloc(FRAME_HEADER_LENGTH + MAX_FAR_LEG_LENGTH)
   #have = 0
   #dataLeft = 0
   #broken = false

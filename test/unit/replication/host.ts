@@ -122,7 +122,7 @@ export class Host implements MemberOutput {
         gate: 0,
       }))
       const client = journal.near.remote.port
-      const connection = legs === 'both' ? (journal.far?.local.port ?? 0) : this.world.dial(this.index, client)
+      const connection = legs === 'both' ? (journal.far?.record.local.port ?? 0) : this.world.dial(this.index, client)
       this.flows.set(journal.id, {id: journal.id, client, connection, ready: legs === 'both', streams: [up, down]})
     }
   }
@@ -202,7 +202,7 @@ export class Host implements MemberOutput {
   connected(client: number, connection: number): void {
     const flow = this.flowOf(client)
     if (flow?.connection === connection && this.member.primary?.flows.get(flow.id)?.far === null) {
-      this.member.primary.dialled(flow.id, legRecord(connection, 80))
+      this.member.primary.dialled(flow.id, {record: legRecord(connection, 80), skips: [0, 0], heads: [EMPTY, EMPTY]})
     }
   }
 

@@ -1,7 +1,7 @@
 import {expect} from 'chai'
 
 import {parseKeys} from '../../../src/lib/keys/key-file.js'
-import {LinkSetup, RefuseReason, type Side} from '../../../src/lib/replication/link-setup.js'
+import {linkKeys, LinkSetup, RefuseReason, type Side} from '../../../src/lib/replication/link-setup.js'
 import {Standing} from '../../../src/lib/replication/ownership.js'
 import {FrameHeader, ReplicationProtocolError} from '../../../src/lib/wire/replication-frame.js'
 
@@ -17,7 +17,7 @@ function side(keys: string, which: Side, versions?: [number, number]) {
   const sent: Sent[] = []
   const random = Buffer.alloc(16, which)
   const setup = new LinkSetup(
-    parseKeys(keys, 'test'),
+    linkKeys(parseKeys(keys, 'test')),
     which,
     {standing: which === 'connecting' ? Standing.OWNER : Standing.HOLDER, epoch: 41, random},
     3,
