@@ -114,7 +114,7 @@ export class Backup {
         const near = this.#record(payload)
         const dialFrom = readRawEndpoint(payload, LEG_RECORD_LENGTH)
         const dialTo = readRawEndpoint(payload, LEG_RECORD_LENGTH + 18)
-        this.#journal().open(flow, near, dialFrom, dialTo, [header.offset, header.acknowledged])
+        this.#journal().open(flow, near, this.#lastTick ?? 0, dialFrom, dialTo, [header.offset, header.acknowledged])
         this.#reply(FrameType.RECORD_ACK, flow, 0, 0)
         return
       }
@@ -122,7 +122,9 @@ export class Backup {
       case FrameType.LEG: {
         const far = readFarLeg(payload)
         if (far === null) throw new ReplicationProtocolError('a far leg has a field out of range')
-        this.#journal().flow(flow).far = far
+        const journal = this.#journal().flow(flow)
+        journal.far = far
+        journal.farAt = this.#lastTick ?? 0
         this.#reply(FrameType.RECORD_ACK, flow, 1, header.offset)
         return
       }

@@ -144,10 +144,13 @@ export class StreamJournal {
 export class FlowJournal {
   /** R2: null until the far leg has been told of; replaced when another was dialled. */
   far: FarLeg | null = null
+  /** When `far` came, as `nearAt`. */
+  farAt = 0
   readonly streams: readonly [StreamJournal, StreamJournal]
 
   /**
    * @param near R1
+   * @param nearAt when it came, ms on this server's clock: its `ageMs` counts from then
    * @param dialFrom where the far leg is dialled from: after a takeover its half-open connection is ended from there
    * @param bases where the journal of each direction begins
    * @throws JournalFullError
@@ -155,6 +158,7 @@ export class FlowJournal {
   constructor(
     readonly id: number,
     readonly near: LegRecord,
+    readonly nearAt: number,
     readonly dialFrom: RawEndpoint,
     readonly dialTo: RawEndpoint,
     memory: JournalMemory,
@@ -189,12 +193,13 @@ export class Journal {
   open(
     id: number,
     near: LegRecord,
+    nearAt: number,
     dialFrom: RawEndpoint,
     dialTo: RawEndpoint,
     bases: readonly [number, number],
   ): void {
     if (this.flows.has(id)) throw new ReplicationProtocolError(`flow ${id} was opened before`)
-    this.flows.set(id, new FlowJournal(id, near, dialFrom, dialTo, this.memory, bases))
+    this.flows.set(id, new FlowJournal(id, near, nearAt, dialFrom, dialTo, this.memory, bases))
   }
 
   /** Forgets a flow and gives its memory back. */

@@ -30,6 +30,8 @@ export class PrimaryStream {
 export class PrimaryFlow {
   readonly streams: readonly [PrimaryStream, PrimaryStream] = [new PrimaryStream(), new PrimaryStream()]
   far: FarLeg | null = null
+  /** When `far` was read, as `nearAt`. */
+  farAt = 0
   /** How often a far leg was dialled: the backup's acknowledgement of an earlier one counts for nothing. */
   attempt = 0
   /** Which of the two records the backup holds. */
@@ -43,17 +45,20 @@ export class PrimaryFlow {
   outstanding = 0
   kept = 0
 
+  /** @param nearAt ms, when `near` was read: its `ageMs` counts from then */
   constructor(
     readonly id: number,
     readonly near: LegRecord,
+    readonly nearAt: number,
     readonly dialFrom: RawEndpoint,
     readonly dialTo: RawEndpoint,
   ) {}
 
   /** A flow as the backup held it when it took over. */
   static adopt(journal: FlowJournal): PrimaryFlow {
-    const flow = new PrimaryFlow(journal.id, journal.near, journal.dialFrom, journal.dialTo)
+    const flow = new PrimaryFlow(journal.id, journal.near, journal.nearAt, journal.dialFrom, journal.dialTo)
     flow.far = journal.far
+    flow.farAt = journal.farAt
     flow.ready = journal.far !== null
     for (const direction of [0, 1] as const) {
       const {base, end, ended, endAcknowledged} = journal.streams[direction]

@@ -118,12 +118,12 @@ export class Primary {
    *
    * @returns the flow's id
    */
-  open(near: LegRecord, dialFrom: RawEndpoint, dialTo: RawEndpoint): number {
+  open(near: LegRecord, dialFrom: RawEndpoint, dialTo: RawEndpoint, now: number): number {
     while (this.flows.has(this.#nextFlow) || this.#nextFlow === 0) this.#nextFlow = (this.#nextFlow + 1) >>> 0
-    const flow = new PrimaryFlow(this.#nextFlow, near, dialFrom, dialTo)
+    const flow = new PrimaryFlow(this.#nextFlow, near, now, dialFrom, dialTo)
     this.#nextFlow = (this.#nextFlow + 1) >>> 0
     this.flows.set(flow.id, flow)
-    if (this.#link !== 'down') this.#tell(flow)
+    if (this.#link !== 'down') this.#tell(flow, now)
     return flow.id
   }
 
@@ -136,13 +136,14 @@ export class Primary {
   }
 
   /** The far leg is connected, or was dialled anew: the one before is gone, and no byte of it was passed on. */
-  dialled(id: number, far: FarLeg): void {
+  dialled(id: number, far: FarLeg, now: number): void {
     const flow = this.#flow(id)
     flow.far = far
+    flow.farAt = now
     flow.attempt++
     flow.farHeld = false
     flow.ready = false
-    if (flow.told) this.#sendLeg(flow)
+    if (flow.told) this.#sendLeg(flow, now)
     this.#release(flow)
   }
 
@@ -312,7 +313,7 @@ export class Primary {
     let budget = this.#settings.snapshotBytes
     while (budget > 0 && this.#untold.length > 0) {
       const flow = this.flows.get(this.#untold.pop() as number)
-      if (flow !== undefined && !flow.told) budget -= this.#tell(flow)
+      if (flow !== undefined && !flow.told) budget -= this.#tell(flow, now)
     }
 
     if (this.#untold.length > 0) return
@@ -323,15 +324,15 @@ export class Primary {
   }
 
   /** Tells the backup of a flow as it is now. Returns bytes sent, roughly. */
-  #tell(flow: PrimaryFlow): number {
+  #tell(flow: PrimaryFlow, now: number): number {
     const [up, down] = flow.streams
     const bases = [Math.min(up.acknowledged, up.received), Math.min(down.acknowledged, down.received)]
-    writeLegRecord(this.#flowPayload, 0, flow.near)
+    writeLegRecord(this.#flowPayload, 0, aged(flow.near, flow.nearAt, now))
     writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH, flow.dialFrom)
     writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH + 18, flow.dialTo)
     this.#frame(FrameType.FLOW, flow.id, 0, bases[0], bases[1], this.#flowPayload)
     flow.told = true
-    if (flow.far !== null) this.#sendLeg(flow)
+    if (flow.far !== null) this.#sendLeg(flow, now)
     let sent = FLOW_LENGTH
     for (const direction of [0, 1] as const) {
       const stream = flow.stream(direction)
@@ -353,8 +354,9 @@ export class Primary {
     return sent
   }
 
-  #sendLeg(flow: PrimaryFlow): void {
-    const length = writeFarLeg(this.#legPayload, 0, flow.far as FarLeg)
+  #sendLeg(flow: PrimaryFlow, now: number): void {
+    const far = flow.far as FarLeg
+    const length = writeFarLeg(this.#legPayload, 0, {...far, record: aged(far.record, flow.farAt, now)})
     this.#frame(FrameType.LEG, flow.id, 1, flow.attempt, 0, this.#legPayload.subarray(0, length))
   }
 
@@ -477,4 +479,9 @@ export class Primary {
     header.acknowledged = acknowledged
     this.#send(header, payload)
   }
+}
+
+/** A record as it is to be sent now: the timestamp in it has grown older since it was read. */
+function aged(record: LegRecord, readAt: number, now: number): LegRecord {
+  return {...record, ageMs: Math.min(0xff_ff_ff_ff, record.ageMs + Math.max(0, Math.round(now - readAt)))}
 }

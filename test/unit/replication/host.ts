@@ -172,7 +172,7 @@ export class Host implements MemberOutput {
       }
 
       const near = legRecord(443, client)
-      const id = primary.open(near, {address: near.local.address, port: 1}, near.remote)
+      const id = primary.open(near, {address: near.local.address, port: 1}, near.remote, this.now)
       const stream = (): Stream => ({bytes: EMPTY, base: 0, ended: false, gate: 0})
       flow = {id, client, connection: this.world.dial(this.index, client), ready: false, streams: [stream(), stream()]}
       this.flows.set(id, flow)
@@ -202,7 +202,11 @@ export class Host implements MemberOutput {
   connected(client: number, connection: number): void {
     const flow = this.flowOf(client)
     if (flow?.connection === connection && this.member.primary?.flows.get(flow.id)?.far === null) {
-      this.member.primary.dialled(flow.id, {record: legRecord(connection, 80), skips: [0, 0], heads: [EMPTY, EMPTY]})
+      this.member.primary.dialled(
+        flow.id,
+        {record: legRecord(connection, 80), skips: [0, 0], heads: [EMPTY, EMPTY]},
+        this.now,
+      )
     }
   }
 

@@ -39,7 +39,7 @@ describe('journal', () => {
   it('is bounded over all flows, small pieces included', () => {
     const journal = new Journal(new JournalMemory(10_000))
     const leg = legRecord(1, 2)
-    for (const id of [1, 2]) journal.open(id, leg, leg.local, leg.remote, [0, 0])
+    for (const id of [1, 2]) journal.open(id, leg, 0, leg.local, leg.remote, [0, 0])
     const fill = (): void => {
       for (let at = 0; at < 1000; at++)
         journal
