@@ -11,7 +11,10 @@ export interface TakeoverFlow {
   readonly legs: 'both' | 'near'
 }
 
-export type Send = (header: FrameHeader, payload: Buffer | null) => void
+/**
+ * Sends a frame: its payload are the `header.length` bytes at `start`. Header and payload are good only during the call.
+ */
+export type Send = (header: FrameHeader, payload: Buffer | null, start: number) => void
 
 /**
  * The side that holds what the owner has received. While a snapshot comes it is gathered beside what was held before,
@@ -211,6 +214,7 @@ export class Backup {
     header.direction = direction
     header.offset = offset
     header.acknowledged = 0
-    this.#send(header, null)
+    header.length = 0
+    this.#send(header, null, 0)
   }
 }

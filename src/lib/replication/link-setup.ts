@@ -179,6 +179,6 @@ export class LinkSetup {
   #frame(type: FrameType, payload: Buffer): void {
     this.#header.type = type
     this.#header.length = payload.length
-    this.#send(this.#header, payload)
+    this.#send(this.#header, payload, 0)
   }
 }

@@ -7,8 +7,10 @@ import type {ReplicationSettings} from './settings.js'
 
 /** What a server of a pair asks of the world around it. */
 export interface MemberOutput extends PrimaryOutput {
-  /** Send a frame on the link; without a link, drop it. Header and payload are valid only during the call. */
-  send(header: FrameHeader, payload: Buffer | null): void
+  /**
+   * Send a frame on the link: its payload are the `header.length` bytes at `start`. Both are good only during the call.
+   */
+  send(header: FrameHeader, payload: Buffer | null, start: number): void
   /**
    * Close the link. `end`: in order, which tells the other side that we hold or own nothing any more. `reset`: at once and
    * without an end (SO_LINGER 0), which tells nothing. Either way `linkLost` is not called for it.
@@ -16,8 +18,10 @@ export interface MemberOutput extends PrimaryOutput {
   closeLink(how: 'end' | 'reset'): void
   /** Keep the epoch where it survives the process, before this returns. */
   persist(epoch: number): void
-  /** The address is ours from now on, with these flows. */
+  /** The address is ours from now on, with these flows: restore them. What they hold is good only during the call. */
   takeOver(plan: readonly TakeoverFlow[], evidence: Evidence | 'claim'): void
+  /** The flows of the takeover are known as ours: carry them on. */
+  carryOn(): void
   /** The address is somebody else's: stop without a word, forget all flows. */
   standDown(): void
 }
@@ -208,7 +212,8 @@ export class PairMember {
     this.#backup.drop()
     this.#refuse.writeUInt16BE(REFUSED_FULL, 2)
     this.#header.type = FrameType.REFUSE
-    this.#send(this.#header, this.#refuse)
+    this.#header.length = REFUSE_LENGTH
+    this.#send(this.#header, this.#refuse, 0)
     this.#linked = false
     this.output.closeLink('end')
   }
@@ -241,19 +246,20 @@ export class PairMember {
     this.output.takeOver(plan, evidence)
     primary.adopt(plan)
     this.#backup.drop()
+    this.output.carryOn()
     if (!this.#linked) return
     if (evidence === 'handover') {
       this.#header.type = FrameType.HANDOVER_DONE
-      this.#send(this.#header, null)
+      this.#header.length = 0
+      this.#send(this.#header, null, 0)
     }
 
     primary.lead(false)
   }
 
-  readonly #send = (header: FrameHeader, payload: Buffer | null): void => {
+  readonly #send = (header: FrameHeader, payload: Buffer | null, start: number): void => {
     if (!this.#linked) return
     header.epoch = this.#epoch
-    header.length = payload === null ? 0 : payload.length
-    this.output.send(header, payload)
+    this.output.send(header, payload, start)
   }
 }

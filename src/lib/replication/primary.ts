@@ -30,8 +30,15 @@ export interface PrimaryOutput {
   closed(flow: number): void
   /** Stop, or go on, reading from all flows. */
   pauseReading(paused: boolean): void
-  /** The bytes from `from` to the last one given to {@link Primary.received}: what the far peer may still need. */
-  pending(flow: number, direction: Direction, from: number): Buffer[]
+  /** What the far peer may still need of a direction; good until the next call for this direction. */
+  pending(flow: number, direction: Direction): Pending
+}
+
+/** The last bytes given to {@link Primary.received}, up to the very last. */
+export interface Pending {
+  /** Offset of the first. The far peer has acknowledged all before it. */
+  from: number
+  parts: Buffer[]
 }
 
 /**
@@ -148,13 +155,13 @@ export class Primary {
   }
 
   /** Bytes were read from a leg; they are replicated at once. They may go to the other leg when the flow is ready. */
-  received(id: number, direction: Direction, bytes: Buffer): void {
+  received(id: number, direction: Direction, bytes: Buffer, start = 0, end = bytes.length): void {
     const flow = this.#flow(id)
     const stream = flow.stream(direction)
     if (stream.ended) throw new Error(`bytes of flow ${id} after its end`)
     if (direction === 1 && !flow.ready) throw new Error(`bytes of flow ${id} from upstream before it is ready`)
-    if (flow.told) this.#sendData(flow, direction, stream.received, bytes)
-    stream.received += bytes.length
+    if (flow.told) this.#sendData(flow, direction, stream.received, bytes, start, end)
+    stream.received += end - start
     this.#account(flow)
     this.#openGate(flow, direction)
   }
@@ -325,8 +332,8 @@ export class Primary {
 
   /** Tells the backup of a flow as it is now. Returns bytes sent, roughly. */
   #tell(flow: PrimaryFlow, now: number): number {
-    const [up, down] = flow.streams
-    const bases = [Math.min(up.acknowledged, up.received), Math.min(down.acknowledged, down.received)]
+    const pending = [this.#output.pending(flow.id, 0), this.#output.pending(flow.id, 1)] as const
+    const bases = pending.map(({from}) => from)
     writeLegRecord(this.#flowPayload, 0, aged(flow.near, flow.nearAt, now))
     writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH, flow.dialFrom)
     writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH + 18, flow.dialTo)
@@ -336,17 +343,18 @@ export class Primary {
     let sent = FLOW_LENGTH
     for (const direction of [0, 1] as const) {
       const stream = flow.stream(direction)
-      stream.held = bases[direction]
-      stream.trimmed = bases[direction]
       let at = bases[direction]
-      for (const bytes of at < stream.received ? this.#output.pending(flow.id, direction, at) : []) {
-        this.#sendData(flow, direction, at, bytes)
+      stream.held = at
+      stream.trimmed = at
+      stream.acknowledged = Math.max(stream.acknowledged, at)
+      for (const bytes of pending[direction].parts) {
+        this.#sendData(flow, direction, at, bytes, 0, bytes.length)
         at += bytes.length
         sent += bytes.length
       }
 
       if (at !== stream.received)
-        throw new Error(`flow ${flow.id}: ${at} pending bytes given, ${stream.received} received`)
+        throw new Error(`flow ${flow.id}: pending bytes end at ${at}, ${stream.received} were received`)
       if (stream.ended) this.#frame(FrameType.END, flow.id, direction, stream.received, 0, null)
     }
 
@@ -357,15 +365,15 @@ export class Primary {
   #sendLeg(flow: PrimaryFlow, now: number): void {
     const far = flow.far as FarLeg
     const length = writeFarLeg(this.#legPayload, 0, {...far, record: aged(far.record, flow.farAt, now)})
-    this.#frame(FrameType.LEG, flow.id, 1, flow.attempt, 0, this.#legPayload.subarray(0, length))
+    this.#frame(FrameType.LEG, flow.id, 1, flow.attempt, 0, this.#legPayload, 0, length)
   }
 
-  #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Buffer): void {
+  #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Buffer, start: number, end: number): void {
     const stream = flow.stream(direction)
     const trimmed = Math.min(stream.acknowledged, offset)
-    for (let at = 0; at < bytes.length; at += MAX_PAYLOAD) {
-      const part = bytes.length <= MAX_PAYLOAD ? bytes : bytes.subarray(at, at + MAX_PAYLOAD)
-      this.#frame(FrameType.DATA, flow.id, direction, offset + at, trimmed, part)
+    for (let at = start; at < end; at += MAX_PAYLOAD) {
+      const partEnd = Math.min(end, at + MAX_PAYLOAD)
+      this.#frame(FrameType.DATA, flow.id, direction, offset + at - start, trimmed, bytes, at, partEnd)
     }
 
     stream.trimmed = Math.max(stream.trimmed, trimmed)
@@ -470,6 +478,8 @@ export class Primary {
     offset: number,
     acknowledged: number,
     payload: Buffer | null,
+    start = 0,
+    end = payload === null ? 0 : payload.length,
   ): void {
     const header = this.#header
     header.type = type
@@ -477,7 +487,8 @@ export class Primary {
     header.direction = direction
     header.offset = offset
     header.acknowledged = acknowledged
-    this.#send(header, payload)
+    header.length = end - start
+    this.#send(header, payload, start)
   }
 }
 

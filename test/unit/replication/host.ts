@@ -1,3 +1,4 @@
+import type {Pending} from '../../../src/lib/replication/primary.js'
 import {PairMember, type MemberOutput} from '../../../src/lib/replication/member.js'
 import type {Coordinator} from '../../../src/lib/replication/ownership.js'
 import type {ReplicationSettings} from '../../../src/lib/replication/settings.js'
@@ -94,10 +95,10 @@ export class Host implements MemberOutput {
 
   // What the member asks.
 
-  send(header: FrameHeader, payload: Buffer | null): void {
+  send(header: FrameHeader, payload: Buffer | null, start: number): void {
     const bytes = Buffer.alloc(FRAME_HEADER_LENGTH + header.length)
     writeFrameHeader(bytes, 0, header)
-    payload?.copy(bytes, FRAME_HEADER_LENGTH)
+    payload?.copy(bytes, FRAME_HEADER_LENGTH, start, start + header.length)
     this.world.transmit(this.index, bytes)
   }
 
@@ -117,7 +118,7 @@ export class Host implements MemberOutput {
     for (const {journal, legs} of plan) {
       const [up, down] = journal.streams.map((stream) => ({
         bytes: Buffer.concat(this.world.sabotage.forgetPendingBytes ? [] : stream.pending()),
-        base: stream.base,
+        base: this.world.sabotage.forgetPendingBytes ? stream.end : stream.base,
         ended: stream.ended,
         gate: 0,
       }))
@@ -126,6 +127,8 @@ export class Host implements MemberOutput {
       this.flows.set(journal.id, {id: journal.id, client, connection, ready: legs === 'both', streams: [up, down]})
     }
   }
+
+  carryOn(): void {}
 
   standDown(): void {
     this.flows.clear()
@@ -151,9 +154,10 @@ export class Host implements MemberOutput {
     this.#readingPaused = paused
   }
 
-  pending(id: number, direction: Direction, from: number): Buffer[] {
-    const stream = (this.flows.get(id) as HostFlow).streams[direction]
-    return [stream.bytes.subarray(from - stream.base)]
+  pending(id: number, direction: Direction): Pending {
+    const stream = this.flows.get(id)?.streams[direction]
+    // A flow that is opened in this very call is not in the map yet: nothing was read of it.
+    return stream === undefined ? {from: 0, parts: []} : {from: stream.base, parts: [stream.bytes]}
   }
 
   // What comes from the peers.

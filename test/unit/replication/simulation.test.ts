@@ -61,9 +61,7 @@ describe('a pair under random faults', function () {
   })
 
   it('a takeover that forgets bytes does not go unnoticed', () => {
-    expect(firstViolation({sabotage: {forgetPendingBytes: true}})).to.match(
-      /pending bytes given|acknowledged|reset|liveness|another byte/,
-    )
+    expect(firstViolation({sabotage: {forgetPendingBytes: true}})).to.match(/acknowledged|reset|liveness|another byte/)
   })
 
   it('notices a coordinator that lets the owner go on alone on silence', () => {

@@ -1,0 +1,205 @@
+import {EAGAIN, ECONNRESET, EINPROGRESS, EPIPE} from '../kernel/errno.js'
+import {allocate, errno, sys} from '../kernel/libc.js'
+import {EPOLLOUT} from '../kernel/socket-constants.js'
+import {closeSilently} from '../kernel/tcp-repair.js'
+import {takeSocketError} from '../kernel/tcp-socket.js'
+import {READABLE} from '../relay/connection.js'
+import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
+import type {Established, LinkSetup} from '../replication/link-setup.js'
+import {FrameParser, ReplicationProtocolError, type FrameHeader, type FrameSink} from '../wire/replication-frame.js'
+import {Outbox} from './outbox.js'
+
+const READ_LENGTH = 262_144
+/** Reads in a row before others get their turn. */
+const READS_A_TURN = 8
+
+/** Frames of a set-up are few and small. */
+const SETUP_OUTBOX = 65_536
+
+const input = allocate(READ_LENGTH)
+
+export interface LinkSocketOwner extends FrameSink {
+  /** The other side has proved that it holds the key. */
+  established(socket: LinkSocket, established: Established): void
+  /** What was read in one go has been passed on. */
+  passed(): void
+  /**
+   * The socket is closed. `ended`: by the other side's kernel, with FIN or RST: its process is dead, or has left; who is
+   * alive closes without a word. `reset`: any other way.
+   */
+  lost(socket: LinkSocket, how: 'ended' | 'reset', why: string): void
+}
+
+/** One TCP connection between the two servers, from connect() or accept() on. */
+export class LinkSocket extends Pollable {
+  readonly parser: FrameParser
+  setup!: LinkSetup
+  /** ms of the loop when something was heard last, or when it began. */
+  heardAt: number
+  up = false
+  writable = false
+  #readable = false
+  #connecting: boolean
+  #outbox: Outbox = new Outbox(SETUP_OUTBOX)
+
+  /** @param connecting connect() was called; else it was accepted */
+  constructor(
+    private readonly loop: EpollLoop,
+    private readonly owner: LinkSocketOwner,
+    fd: number,
+    connecting: boolean,
+  ) {
+    super()
+    this.heardAt = loop.now
+    this.#connecting = connecting
+    this.parser = new FrameParser({
+      frame: (header, payload) => this.#frame(header, payload),
+      data: (header, bytes, start, end) => owner.data(header, bytes, start, end),
+    })
+    loop.assign(this, fd)
+  }
+
+  /** Begins with the set-up given; events come from here on. */
+  start(setup: LinkSetup): void {
+    this.setup = setup
+    if (!this.#connecting) this.#begin()
+    if (this.fd >= 0) this.loop.watch(this)
+  }
+
+  /** From here on frames wait in the pair's outbox. */
+  useOutbox(outbox: Outbox): void {
+    outbox.clear()
+    this.#outbox = outbox
+  }
+
+  send(header: FrameHeader, payload: Buffer | null, start: number): void {
+    if (this.fd < 0) return
+    if (this.#outbox.append(header, payload, start)) {
+      if (!this.up) this.flush()
+    } else {
+      this.close('the other server takes nothing')
+    }
+  }
+
+  flush(): void {
+    if (this.fd < 0 || !this.writable || this.#outbox.length === 0) return
+    if (this.#outbox.flush(this.fd) === 0) return
+    if (errno() === EAGAIN) this.writable = false
+    else this.#failed(errno())
+  }
+
+  /**
+   * Without a packet: the other side must not take it for our death.
+   *
+   * @param why for the log; null when the owner knows
+   */
+  close(why: string | null): void {
+    if (this.fd < 0) return
+    const {fd} = this
+    this.loop.release(this)
+    try {
+      closeSilently(fd)
+    } catch {
+      // Without CAP_NET_ADMIN, or not connected yet: it has nobody to tell.
+      sys.close(fd)
+    }
+
+    if (why !== null) this.owner.lost(this, 'reset', why)
+  }
+
+  /** In order, after what is still to be sent: we hold nothing any more. */
+  end(): void {
+    if (this.fd < 0) return
+    this.flush()
+    const {fd} = this
+    this.loop.release(this)
+    sys.close(fd)
+  }
+
+  override onEvents(mask: number): void {
+    if (mask & EPOLLOUT) this.writable = true
+    if (this.#connecting) {
+      const error = takeSocketError(this.fd)
+      if (error === EINPROGRESS) return
+      if (error !== 0) {
+        this.#failed(error)
+        return
+      }
+
+      if ((mask & EPOLLOUT) === 0) return
+      this.#connecting = false
+      this.#begin()
+    }
+
+    if (this.fd >= 0 && mask & EPOLLOUT) this.flush()
+    if (mask & READABLE) this.#readable = true
+    if (this.#readable) this.onTurn()
+  }
+
+  override onTurn(): void {
+    for (let reads = 0; this.fd >= 0 && this.#readable; reads++) {
+      if (reads === READS_A_TURN) {
+        this.loop.soon(this)
+        break
+      }
+
+      this.#read()
+    }
+
+    this.owner.passed()
+  }
+
+  #begin(): void {
+    this.writable = true
+    this.setup.begin()
+  }
+
+  #read(): void {
+    const length = sys.recv(this.fd, input.address, READ_LENGTH, 0)
+    if (length < 0) {
+      if (errno() === EAGAIN) this.#readable = false
+      else this.#failed(errno())
+      return
+    }
+
+    if (length === 0) {
+      this.#dead('ended', 'the other server has closed it')
+      return
+    }
+
+    this.heardAt = this.loop.now
+    try {
+      this.parser.push(input.bytes, 0, length)
+    } catch (error) {
+      if (!(error instanceof ReplicationProtocolError)) throw error
+      this.close(error.message)
+    }
+  }
+
+  #frame(header: FrameHeader, payload: Buffer): void {
+    if (this.up) {
+      this.owner.frame(header, payload)
+      return
+    }
+
+    this.setup.frame(header, payload)
+    if (this.setup.refused !== null) throw new ReplicationProtocolError(`refused, reason ${this.setup.refused}`)
+    if (this.setup.established === null) return
+    this.parser.setup = false
+    this.up = true
+    this.owner.established(this, this.setup.established)
+  }
+
+  #failed(error: number): void {
+    if (error === ECONNRESET || error === EPIPE) this.#dead('ended', 'the other server has reset it')
+    else this.#dead('reset', `errno ${error}`)
+  }
+
+  #dead(how: 'ended' | 'reset', why: string): void {
+    const {fd} = this
+    if (fd < 0) return
+    this.loop.release(this)
+    sys.close(fd)
+    this.owner.lost(this, how, why)
+  }
+}

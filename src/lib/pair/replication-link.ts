@@ -1,0 +1,189 @@
+import {randomBytes} from 'node:crypto'
+
+import {sys} from '../kernel/libc.js'
+import {socketAddress, type SocketAddress} from '../kernel/sockaddr.js'
+import {startConnect, tcpSocket} from '../kernel/tcp-socket.js'
+import type {EpollLoop} from '../relay/epoll-loop.js'
+import {Listener, type ListenerOwner} from '../relay/listener.js'
+import type {RateLimitedLog} from '../relay/rate-limited-log.js'
+import {LinkSetup, type Established, type LinkKeys} from '../replication/link-setup.js'
+import type {Member} from '../replication/ownership.js'
+import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
+import type {FrameHeader, FrameSink} from '../wire/replication-frame.js'
+import {LinkSocket, type LinkSocketOwner} from './link-socket.js'
+import {Outbox} from './outbox.js'
+
+/** From connect() or accept() to a link that is set up, ms. */
+const SETUP_DEADLINE_MS = 1000
+
+/** Pauses between dials, ms: doubled after each that failed. */
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 1000
+
+/** Connections in set-up that the accepting side bears; the oldest goes first. Nobody but the other server has a key. */
+const MAX_PENDING = 8
+
+/** What waits to be sent, bytes, beside what the pair lets be outstanding. */
+const OUTBOX_MARGIN = 67_108_864
+
+export interface ReplicationLinkOwner extends FrameSink {
+  /** What the next HELLO says; its random is added. */
+  hello(): Omit<Member, 'random'>
+  /** The link is up; one before it is gone without a word. */
+  linkUp(ownRandom: Buffer, remote: Member): void
+  linkLost(how: 'ended' | 'reset'): void
+  passed(): void
+}
+
+/** Keeps the link between the two servers: one side dials, the other listens, until there is one; and again. */
+export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
+  readonly remote: string
+  /** How often it came up. */
+  timesUp = 0
+  readonly #outbox: Outbox
+  readonly #address: SocketAddress
+  readonly #randoms = new WeakMap<LinkSocket, Buffer>()
+  readonly #pending: LinkSocket[] = []
+  #current: LinkSocket | null = null
+  #pause = FIRST_PAUSE_MS
+  #nextDial = 0
+
+  /**
+   * @param listener a listening descriptor: this side accepts; null: it dials
+   * @param maxOutstanding of the pair's settings, bytes
+   */
+  constructor(
+    private readonly loop: EpollLoop,
+    private readonly log: RateLimitedLog,
+    private readonly owner: ReplicationLinkOwner,
+    peer: Endpoint,
+    private readonly accepting: boolean,
+    private keys: LinkKeys,
+    maxOutstanding: number,
+  ) {
+    this.#address = socketAddress(peer)
+    this.remote = formatEndpoint(peer)
+    this.#outbox = new Outbox(maxOutstanding + OUTBOX_MARGIN)
+  }
+
+  get isUp(): boolean {
+    return this.#current !== null
+  }
+
+  /** ms of the loop when the other side was last heard. */
+  get heardAt(): number {
+    return this.#current?.heardAt ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** Bytes that wait to be sent. */
+  get waiting(): number {
+    return this.#current === null ? 0 : this.#outbox.length
+  }
+
+  /** New links use these. */
+  useKeys(keys: LinkKeys): void {
+    this.keys = keys
+  }
+
+  listen(fd: number): void {
+    new Listener(this.loop, this, this.log, fd, 0)
+  }
+
+  /** Deadlines and dials; every few ms. */
+  tick(): void {
+    const {now} = this.loop
+    for (const socket of [...this.#pending]) {
+      if (now - socket.heardAt > SETUP_DEADLINE_MS) socket.close('its set-up took too long')
+    }
+
+    if (this.accepting || this.#current !== null || this.#pending.length > 0 || now < this.#nextDial) return
+    this.#nextDial = now + this.#pause
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS)
+    const fd = tcpSocket(this.#address.family)
+    if (fd < 0) return
+    if (startConnect(fd, this.#address) === 0) this.#begin(fd, true)
+    else sys.close(fd)
+  }
+
+  send(header: FrameHeader, payload: Buffer | null, start: number): void {
+    this.#current?.send(header, payload, start)
+  }
+
+  flush(): void {
+    this.#current?.flush()
+  }
+
+  /** Ends the link from this side; {@link ReplicationLinkOwner.linkLost} is not called. */
+  close(how: 'end' | 'reset'): void {
+    const socket = this.#current
+    this.#current = null
+    if (how === 'end') socket?.end()
+    else socket?.close(null)
+  }
+
+  // What sockets tell.
+
+  mayAccept(): boolean {
+    return true
+  }
+
+  accepted(fd: number): void {
+    if (this.#pending.length >= MAX_PENDING) this.#pending[0].close('too many connections in set-up')
+    this.#begin(fd, false)
+  }
+
+  established(socket: LinkSocket, {remote}: Established): void {
+    this.#forget(socket)
+    const before = this.#current
+    this.#current = null
+    before?.close(null)
+    socket.useOutbox(this.#outbox)
+    this.#current = socket
+    this.#pause = FIRST_PAUSE_MS
+    this.timesUp++
+    this.log.info('link', () => `the replication link to ${this.remote} is up`)
+    this.owner.linkUp(this.#randoms.get(socket) as Buffer, remote)
+  }
+
+  frame(header: FrameHeader, payload: Buffer): void {
+    this.owner.frame(header, payload)
+  }
+
+  data(header: FrameHeader, bytes: Buffer, start: number, end: number): void {
+    this.owner.data(header, bytes, start, end)
+  }
+
+  passed(): void {
+    this.owner.passed()
+  }
+
+  lost(socket: LinkSocket, how: 'ended' | 'reset', why: string): void {
+    this.#forget(socket)
+    if (socket !== this.#current) {
+      this.log.info('link-setup', () => `no replication link with ${this.remote}: ${why}`)
+      return
+    }
+
+    this.#current = null
+    this.log.warning('link-lost', () => `the replication link to ${this.remote} is gone: ${why}`)
+    this.owner.linkLost(how)
+  }
+
+  #begin(fd: number, connecting: boolean): void {
+    const socket = new LinkSocket(this.loop, this, fd, connecting)
+    const random = randomBytes(16)
+    this.#randoms.set(socket, random)
+    this.#pending.push(socket)
+    const side = connecting ? 'connecting' : 'accepting'
+    socket.start(
+      new LinkSetup(this.keys, side, {...this.owner.hello(), random}, 0, (header, payload, start) =>
+        socket.send(header, payload, start),
+      ),
+    )
+  }
+
+  #forget(socket: LinkSocket): void {
+    const at = this.#pending.indexOf(socket)
+    if (at >= 0) this.#pending.splice(at, 1)
+  }
+}
