@@ -45,6 +45,7 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
   readonly #randoms = new WeakMap<LinkSocket, Buffer>()
   readonly #pending: LinkSocket[] = []
   #current: LinkSocket | null = null
+  #listener: Listener | null = null
   #pause = FIRST_PAUSE_MS
   #nextDial = 0
 
@@ -86,13 +87,20 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
   }
 
   listen(fd: number): void {
-    new Listener(this.loop, this, this.log, fd, 0)
+    this.#listener = new Listener(this.loop, this, this.log, fd, 0)
+  }
+
+  /** No new links from here on. */
+  stop(): void {
+    this.#listener?.close()
+    this.#nextDial = Number.POSITIVE_INFINITY
   }
 
   /** Deadlines and dials; every few ms. */
   tick(): void {
     const {now} = this.loop
-    for (const socket of [...this.#pending]) {
+    for (let index = this.#pending.length - 1; index >= 0; index--) {
+      const socket = this.#pending[index]
       if (now - socket.heardAt > SETUP_DEADLINE_MS) socket.close('its set-up took too long')
     }
 
@@ -184,6 +192,6 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
 
   #forget(socket: LinkSocket): void {
     const at = this.#pending.indexOf(socket)
-    if (at >= 0) this.#pending.splice(at, 1)
+    if (at !== -1) this.#pending.splice(at, 1)
   }
 }

@@ -1,5 +1,6 @@
 import {EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP} from '../kernel/socket-constants.js'
 import {Pollable} from './epoll-loop.js'
+import type {ReplicatedFlow} from './replicator.js'
 import type {Slab} from './slab-pool.js'
 import {Timer} from './timer-wheel.js'
 
@@ -34,8 +35,10 @@ export class Side extends Pollable {
   held: Slab | null = null
   heldAt = 0
   heldLength = 0
-  /** Bytes read from this socket in this connection. */
+  /** Bytes read from this socket in this connection, by this server or one before it. */
   received = 0
+  /** Of these, by servers before it. */
+  adopted = 0
 
   constructor(readonly connection: Connection) {
     super()
@@ -65,6 +68,7 @@ export class Side extends Pollable {
     this.heldAt = 0
     this.heldLength = 0
     this.received = 0
+    this.adopted = 0
   }
 }
 
@@ -79,6 +83,8 @@ export class Connection {
   state = 0
   /** Coarse ms of the last byte that moved. */
   lastActivity = 0
+  /** Null when nobody replicates it. */
+  flow: ReplicatedFlow | null = null
   /** Index in the owner's list of live connections. */
   index = -1
 
@@ -92,3 +98,5 @@ export class Connection {
 /** State shared by both roles: bytes flow both ways. */
 export const STATE_CLOSED = 0
 export const STATE_RELAYING = 1
+/** Both directions have ended and all is with the kernel; the peers have not acknowledged everything yet (pairs). */
+export const STATE_LINGERING = 100

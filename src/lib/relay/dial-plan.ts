@@ -26,6 +26,8 @@ export const OUTCOMES = ['refused', 'reset', 'reset-after-ack', 'silent', 'chall
 export const gatewayOf = (step: number): number => step >> 1
 export const handshakeOf = (step: number): number => step & 1
 
+export const stepOf = (gateway: number, handshake: number): number => gateway * 2 + handshake
+
 /** The client gets an RST. */
 export const GIVE_UP = -1
 /** There is nothing better than to wait for this dial, until the connect deadline. */

@@ -64,15 +64,50 @@ export class EarlyBytes {
         if (errno() !== EAGAIN) return false
         near.readable = false
       } else if (length === 0) {
-        near.ended = true
+        this.transfer.noteEnd(near)
       } else {
+        const start = HEADROOM + connection.earlyLength
         connection.earlyLength += length
         near.heldLength += length
-        this.transfer.noteRead(near, length, room)
+        this.transfer.noteRead(near, slab.bytes, start, length, room)
       }
     }
 
     return true
+  }
+
+  /** A copy of the preamble that {@link EarlyBytes.place} has made last for a connection. */
+  preambleOf(connection: EdgeConnection): Buffer {
+    const {near} = connection
+    const slab = near.held as Slab
+    return Buffer.from(slab.bytes.subarray(near.heldAt - slab.address, HEADROOM))
+  }
+
+  /** The client's bytes that are kept. */
+  bytesOf(connection: EdgeConnection): Buffer {
+    return (connection.near.held as Slab).bytes.subarray(HEADROOM, HEADROOM + connection.earlyLength)
+  }
+
+  /** Takes up the bytes that another server had kept. @returns false when they are more than are kept */
+  adopt(connection: EdgeConnection, parts: readonly Buffer[]): boolean {
+    const total = parts.reduce((sum, part) => sum + part.length, 0)
+    if (total > EARLY_LIMIT) return false
+    const {near} = connection
+    const slab = this.slabs.takeFor(HEADROOM + total)
+    near.held = slab
+    for (const part of parts) connection.earlyLength += part.copy(slab.bytes, HEADROOM + connection.earlyLength)
+    near.heldAt = slab.address + HEADROOM
+    near.heldLength = total
+    return true
+  }
+
+  /** Puts a preamble that was sent before in front of the bytes again. */
+  replace(connection: EdgeConnection, preamble: Buffer): void {
+    const {near} = connection
+    const slab = near.held as Slab
+    preamble.copy(slab.bytes, HEADROOM - preamble.length)
+    near.heldAt = slab.address + HEADROOM - preamble.length
+    near.heldLength = preamble.length + connection.earlyLength
   }
 
   /** Moves the early bytes to a large slab; false when they fill one already, or too many do. */

@@ -29,6 +29,8 @@ export class EdgeConnection extends Connection {
   /** Bytes of the reply that have come, at 0 of the same slab. */
   replyLength = 0
   connected = false
+  /** The replication plane knows the far leg (pairs). */
+  farKnown = false
   dialledAt = 0
   connectDeadline = 0
   confirmDeadline = 0

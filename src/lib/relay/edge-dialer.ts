@@ -75,9 +75,10 @@ export class EdgeDialer {
    * A socket that connects to a gateway.
    *
    * @param handshake ZERO_RTT or ORDINARY
+   * @param bind gives the socket its source address; returns 0 or an errno
    * @returns the descriptor, or the errno negated
    */
-  open(gateway: EdgeGateway, handshake: number): number {
+  open(gateway: EdgeGateway, handshake: number, bind?: (fd: number, remote: Buffer) => number): number {
     const fd = tcpSocket(gateway.address.family)
     if (fd < 0) return -errno()
     if (this.config.zeroRtt && handshake === ORDINARY && !setMark(fd, ORDINARY_MARK)) {
@@ -89,7 +90,7 @@ export class EdgeDialer {
       this.log.warning('congestion-control', () => `congestion control ${name}: ${errnoName(errno())}`)
     }
 
-    const error = startConnect(fd, gateway.address)
+    const error = (bind?.(fd, gateway.address.address) ?? 0) || startConnect(fd, gateway.address)
     if (error === 0) return fd
     sys.close(fd)
     return -error

@@ -3,21 +3,38 @@ import {errno, sys} from '../kernel/libc.js'
 import {readSockaddr} from '../kernel/sockaddr.js'
 import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
 import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
-import {shutdownWrite} from '../kernel/tcp-socket.js'
+import {shutdownWrite, takeSocketError} from '../kernel/tcp-socket.js'
 import {addressBytes, formatEndpoint} from '../wire/endpoint.js'
+import type {FarLeg} from '../wire/far-leg.js'
+import {MAC_LENGTH, Preamble, parsePreamble} from '../wire/preamble.js'
 import {REFUSALS, REPLY_LENGTH, Refusal, ReplyStatus, copyChallenge, readReply, replyReason} from '../wire/reply.js'
-import {READABLE, type Side} from './connection.js'
-import {GIVE_UP, Outcome, OUTCOMES, STAY, ZERO_RTT, firstDial, gatewayOf, handshakeOf, nextDial} from './dial-plan.js'
+import {READABLE, STATE_RELAYING, type Side} from './connection.js'
+import {
+  GIVE_UP,
+  ORDINARY,
+  Outcome,
+  OUTCOMES,
+  STAY,
+  ZERO_RTT,
+  firstDial,
+  gatewayOf,
+  handshakeOf,
+  nextDial,
+  stepOf,
+} from './dial-plan.js'
 import {EarlyBytes} from './early-bytes.js'
 import {EdgeConnection, type EdgeService} from './edge-connection.js'
 import type {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
 import type {EpollLoop} from './epoll-loop.js'
 import type {Listener} from './listener.js'
-import type {EdgeConfig, PreambleKeys} from './process-config.js'
+import {keyOf, type EdgeConfig, type PreambleKeys} from './process-config.js'
 import type {RateLimitedLog} from './rate-limited-log.js'
 import {Relay} from './relay.js'
+import {sameEndpoint, type AdoptedFlow} from './replicator.js'
 import type {Slab} from './slab-pool.js'
 import {READ_LENGTH} from './transfer.js'
+
+const NOTHING = Buffer.alloc(0)
 
 /** Waiting for the gateway's reply: early bytes are kept, nothing has reached the client. */
 export const STATE_DIALLING = 2
@@ -34,6 +51,8 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   redials = Array.from<number>({length: OUTCOMES.length}).fill(0)
   private readonly services: readonly EdgeService[]
   private readonly early: EarlyBytes
+  private readonly preamble = new Preamble()
+  private readonly bindFar = (fd: number, remote: Buffer): number => this.replicator?.bindFar(fd, remote) ?? 0
 
   constructor(
     loop: EpollLoop,
@@ -68,9 +87,14 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     connection.challenged = false
     connection.earlyLength = 0
     connection.connectDeadline = this.loop.now + this.config.connectTimeoutMs
-    connection.near.held = this.slabs.small.take()
     const {near} = connection
     const {generation} = near
+    if (this.replicator !== null && !this.replicator.open(connection)) {
+      this.disown(connection)
+      return
+    }
+
+    near.held = this.slabs.small.take()
     // What the client has sent already leaves together with the preamble.
     if (!this.early.read(connection)) {
       this.broken(connection)
@@ -81,6 +105,67 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     if (near.generation === generation) this.loop.watch(near)
   }
 
+  override adopt(flow: AdoptedFlow): EdgeConnection | null {
+    const {near, far} = flow
+    const service = this.services.find(({config: {listen}}) => sameEndpoint(listen, near.local))
+    if (service === undefined) return null
+    const connection = this.open(flow.nearFd)
+    this.counters.accepted--
+    connection.service = service
+    near.remote.address.copy(connection.source)
+    connection.sourcePort = near.remote.port
+    connection.counter = this.instance.nextCounter()
+    connection.history.clear()
+    connection.challenged = false
+    connection.earlyLength = 0
+    connection.replyLength = 0
+    connection.farKnown = far !== null
+    connection.connectDeadline = this.loop.now + this.config.connectTimeoutMs
+    this.adoptSides(connection, flow)
+    const [up, down] = flow.streams
+    if (far !== null && down.end > 0) {
+      connection.state = STATE_RELAYING
+      return this.resendBoth(connection, far, flow) ? connection : this.abandon(connection)
+    }
+
+    connection.state = STATE_DIALLING
+    if (up.base > 0 || !this.early.adopt(connection, up.pending)) return this.abandon(connection)
+    return far === null || this.adoptDial(connection, far) ? connection : this.abandon(connection)
+  }
+
+  override carryOn(connection: EdgeConnection): void {
+    const {near, far} = connection
+    const {generation} = near
+    if (connection.state === STATE_RELAYING) {
+      connection.flow!.farOpen = true
+      this.startRelaying(connection)
+      this.loop.watch(near)
+      this.loop.watch(far)
+      this.transfer.move(near)
+      if (near.generation === generation) this.transfer.move(far)
+      return
+    }
+
+    if (far.fd < 0) {
+      this.dial(connection, firstDial(connection.history, connection.service.gateways, this.config, this.loop.now))
+    } else if (this.sendEarly(connection)) {
+      this.loop.watch(far)
+      this.armConfirmation(connection)
+    }
+
+    if (near.generation === generation) this.loop.watch(near)
+  }
+
+  override flowReady(connection: EdgeConnection): void {
+    if (connection.state === STATE_DIALLING) this.sendEarly(connection)
+  }
+
+  override openingBytes(connection: EdgeConnection): Buffer {
+    return connection.state === STATE_DIALLING && connection.near.held !== null
+      ? this.early.bytesOf(connection)
+      : NOTHING
+  }
+
   protected override make(): EdgeConnection {
     return new EdgeConnection(this)
   }
@@ -89,6 +174,11 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     if (side === connection.near) {
       if (side.failed || ((mask & READABLE) !== 0 && !this.early.read(connection))) this.broken(connection)
       else if ((mask & READABLE) !== 0) this.sendEarly(connection)
+      return
+    }
+
+    if (connection.flow !== null && !connection.farKnown) {
+      this.farDialled(connection, mask)
       return
     }
 
@@ -139,7 +229,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     this.early.place(connection, gateway, this.keys.current)
     connection.dialledAt = performance.now()
     gateway.dials[handshake]++
-    const fd = this.dialer.open(gateway, handshake)
+    const fd = this.dialer.open(gateway, handshake, this.bindFar)
     if (fd < 0) {
       this.openFailed(connection, -fd)
       return
@@ -149,12 +239,40 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     this.loop.assign(far, fd)
     far.writable = true
     const {generation} = far
+    if (connection.flow !== null) {
+      connection.farKnown = false
+      this.replicator!.dialling(connection)
+      // A zero-RTT handshake is over already; of another one an event tells.
+      if (handshake === ZERO_RTT) this.farConnected(connection)
+    }
+
     if (!this.sendEarly(connection)) return
     if (far.generation !== generation) return
     this.loop.watch(far)
-    const extra = handshake === ZERO_RTT ? 0 : SYN_RETRANSMIT_MS
-    connection.confirmDeadline = this.loop.now + this.config.confirmTimeoutMs + 2 * gateway.health.rttMs + extra
+    this.armConfirmation(connection)
+  }
+
+  private armConfirmation(connection: EdgeConnection): void {
+    const {health} = connection.service.gateways[gatewayOf(connection.step)]
+    const extra = handshakeOf(connection.step) === ZERO_RTT ? 0 : SYN_RETRANSMIT_MS
+    connection.confirmDeadline = this.loop.now + this.config.confirmTimeoutMs + 2 * health.rttMs + extra
     this.loop.timers.arm(connection.timer, Math.min(connection.confirmDeadline, connection.connectDeadline))
+  }
+
+  /** A dial of the server before us whose answer has not come: its preamble is sent again with what follows it. */
+  private adoptDial(connection: EdgeConnection, {record, heads}: FarLeg): boolean {
+    const gateway = connection.service.gateways.findIndex(({endpoint}) => sameEndpoint(endpoint, record.remote))
+    const [preamble] = heads
+    const parsed = parsePreamble(preamble, 0, preamble.length, this.preamble)
+    const key = parsed === preamble.length ? keyOf(this.keys, this.preamble.keyId) : null
+    if (gateway === -1 || key === null) return false
+    connection.step = stepOf(gateway, ORDINARY)
+    connection.key = key
+    preamble.copy(connection.preambleMac, 0, this.preamble.macAt, this.preamble.macAt + MAC_LENGTH)
+    connection.connected = true
+    connection.dialledAt = performance.now()
+    this.early.replace(connection, preamble)
+    return true
   }
 
   /** No socket came about. */
@@ -168,8 +286,22 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     this.failed(connection, Outcome.Refused)
   }
 
+  /** An event of a far leg that the replication plane does not know yet. */
+  private farDialled(connection: EdgeConnection, mask: number): void {
+    const {far} = connection
+    if (far.failed) this.failed(connection, outcomeOf(connection, takeSocketError(far.fd)))
+    else if ((mask & EPOLLOUT) !== 0 && this.farConnected(connection)) this.sendEarly(connection)
+  }
+
+  private farConnected(connection: EdgeConnection): boolean {
+    const heads: [Buffer, Buffer] = [this.early.preambleOf(connection), NOTHING]
+    connection.farKnown = this.replicator!.dialled(connection, [0, REPLY_LENGTH], heads)
+    return connection.farKnown
+  }
+
   /** Sends preamble and early bytes; false when this dial has failed or the connection is gone. */
   private sendEarly(connection: EdgeConnection): boolean {
+    if (connection.flow !== null && !connection.flow.ready) return true
     const {near, far} = connection
     while (near.heldLength > 0 && far.writable) {
       const flags = near.ended ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL
@@ -225,7 +357,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     }
 
     if (first && length >= REPLY_LENGTH) {
-      this.transfer.noteRead(far, length, READ_LENGTH)
+      this.transfer.noteRead(far, buffer.bytes, 0, length, READ_LENGTH)
       this.answered(connection, buffer.bytes, length)
       return
     }
@@ -240,7 +372,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   private answered(connection: EdgeConnection, bytes: Buffer, length: number): void {
     const status = readReply(bytes, 0, connection.key, connection.preambleMac)
     if (status === ReplyStatus.Accepted) {
-      this.confirmed(connection, length - REPLY_LENGTH)
+      this.confirmed(connection, bytes, length)
       return
     }
 
@@ -264,8 +396,17 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   }
 
   /** The gateway has accepted: from here on bytes flow, and no other gateway is tried. */
-  private confirmed(connection: EdgeConnection, rest: number): void {
+  private confirmed(connection: EdgeConnection, bytes: Buffer, length: number): void {
     const {near, far} = connection
+    const rest = length - REPLY_LENGTH
+    if (connection.flow !== null) {
+      // The reply is of the far leg's stream too, so that it is acknowledged when the backup has it.
+      connection.flow.farOpen = true
+      far.received = length
+      this.replicator!.received(far, bytes, 0, length)
+      if (far.ended) this.replicator!.ended(far)
+    }
+
     const gateway = connection.service.gateways[gatewayOf(connection.step)]
     gateway.accepted[handshakeOf(connection.step)]++
     gateway.confirmedMs.add(performance.now() - connection.dialledAt)
@@ -303,6 +444,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   /** Drops the dial that failed and takes the next step, with the same early bytes. */
   private redial(connection: EdgeConnection, step: number, outcome: number): void {
     const {near, far} = connection
+    if (connection.flow !== null && far.fd >= 0) this.replicator!.redial(connection)
     this.closeSide(far, outcome !== Outcome.Challenge)
     near.heldLength = 0
     if (step < 0) {

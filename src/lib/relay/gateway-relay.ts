@@ -1,15 +1,23 @@
 import {EAGAIN, ECONNREFUSED, errnoName} from '../kernel/errno.js'
-import {addressOf, allocate, errno, sys} from '../kernel/libc.js'
+import {allocate, errno, sys} from '../kernel/libc.js'
 import {SOCKADDR_LENGTH, familyOf, writeSockaddr} from '../kernel/sockaddr.js'
 import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
 import {shutdownWrite, startConnectTo, takeSocketError, tcpSocket} from '../kernel/tcp-socket.js'
 import {formatAddress, formatEndpoint} from '../wire/endpoint.js'
-import {MAC_LENGTH, Preamble, parsePreamble, type PreambleKey} from '../wire/preamble.js'
+import {MAC_LENGTH, Preamble, parsePreamble} from '../wire/preamble.js'
 import {MALFORMED} from '../wire/proxy-protocol.js'
 import {REFUSALS, REPLY_LENGTH, Refusal, ReplyStatus, writeReply} from '../wire/reply.js'
 import {ClockOffsets} from './clock-offsets.js'
-import {Connection, READABLE, type Side} from './connection.js'
+import {READABLE, STATE_RELAYING, type Connection, type Side} from './connection.js'
 import type {EpollLoop} from './epoll-loop.js'
+import {
+  GatewayConnection,
+  STATE_ANSWERING,
+  STATE_CONNECTING,
+  STATE_HOLDING,
+  STATE_PARTING,
+  STATE_PREAMBLE,
+} from './gateway-connection.js'
 import {LatencyHistogram} from './latency-histogram.js'
 import type {Listener} from './listener.js'
 import {OriginAllowList} from './origin-allow-list.js'
@@ -18,18 +26,12 @@ import {CHALLENGED, PreambleGate} from './preamble-gate.js'
 import type {GatewayConfig, PreambleKeys} from './process-config.js'
 import type {RateLimitedLog} from './rate-limited-log.js'
 import {Relay} from './relay.js'
+import {sameEndpoint, type AdoptedFlow} from './replicator.js'
 import type {ReplayFile} from './replay-file.js'
 import type {Slab} from './slab-pool.js'
 import {READ_LENGTH} from './transfer.js'
 
-/** Waiting for the whole preamble. */
-export const STATE_PREAMBLE = 2
-/** Connecting to the origin. */
-export const STATE_CONNECTING = 3
-/** The origin is connected; the reply waits for its first byte. */
-export const STATE_ANSWERING = 4
-/** A reply was the last thing to say; waiting for the edge to close. */
-export const STATE_PARTING = 5
+const NOTHING = Buffer.alloc(0)
 
 /** The reply waits so long for the origin's first byte, ms; then it goes alone, so that the edge stops keeping bytes. */
 const ANSWER_DELAY_MS = 50
@@ -39,22 +41,6 @@ const ANSWER_BYTES = 8192
 
 /** How long a refused edge may take to close, ms. */
 const PARTING_MS = 2000
-
-class GatewayConnection extends Connection {
-  /** Index of the listener that took it. */
-  listener = 0
-  /** Bytes of the preamble that have come, at 0 of the near side's slab. */
-  preambleLength = 0
-  /** Made when the preamble was accepted, sent with the origin's first byte. */
-  readonly reply = Buffer.allocUnsafeSlow(REPLY_LENGTH)
-  readonly replyAt = addressOf(this.reply)
-  key!: PreambleKey
-  readonly preambleMac = Buffer.alloc(MAC_LENGTH)
-  connectStarted = 0
-  /** Neighbours in the list of those without a preamble, oldest first. */
-  older: GatewayConnection | null = null
-  newer: GatewayConnection | null = null
-}
 
 /** The gateway: checks each edge's preamble, connects to the origin it names, passes bytes both ways. */
 export class GatewayRelay extends Relay<GatewayConnection> {
@@ -118,7 +104,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
   override broken(connection: Connection): void {
     const {state, near} = connection
-    if (state === STATE_CONNECTING && !near.failed) {
+    if ((state === STATE_CONNECTING || state === STATE_HOLDING) && !near.failed) {
       // The send that went with the connect came back: the edge may try elsewhere.
       this.originFailed(connection as GatewayConnection, ECONNREFUSED)
       return
@@ -127,6 +113,63 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     // An origin that resets before its first byte has accepted the connection all the same: the edge must know.
     if (state === STATE_ANSWERING) this.sendReply(connection as GatewayConnection)
     super.broken(connection)
+  }
+
+  override adopt(flow: AdoptedFlow): GatewayConnection | null {
+    const listener = this.config.listen.findIndex((endpoint) => sameEndpoint(endpoint, flow.near.local))
+    if (listener === -1) return null
+    const connection = this.open(flow.nearFd)
+    this.counters.accepted--
+    connection.listener = listener
+    this.adoptSides(connection, flow)
+    if (flow.far !== null) {
+      connection.state = STATE_RELAYING
+      return this.resendBoth(connection, flow.far, flow) ? connection : this.abandon(connection)
+    }
+
+    // The origin is dialled anew, by the preamble that the edge sent first of all.
+    connection.state = STATE_PREAMBLE
+    const {near} = connection
+    const [{base, end, pending}] = flow.streams
+    const slab = this.slabs.small.take()
+    near.held = slab
+    connection.preambleLength = 0
+    this.pending.add(connection)
+    if (base > 0 || end > slab.size) return this.abandon(connection)
+    for (const part of pending) connection.preambleLength += part.copy(slab.bytes, connection.preambleLength)
+    return connection
+  }
+
+  override carryOn(connection: GatewayConnection): void {
+    const {near, far} = connection
+    const {generation} = near
+    if (connection.state === STATE_RELAYING) {
+      connection.flow!.farOpen = true
+      this.startRelaying(connection)
+      this.loop.watch(near)
+      this.loop.watch(far)
+      this.transfer.move(near)
+      if (near.generation === generation) this.transfer.move(far)
+      return
+    }
+
+    this.loop.watch(near)
+    this.loop.timers.arm(connection.timer, this.loop.now + this.config.preambleTimeoutMs)
+    this.examine(connection, near.held as Slab)
+  }
+
+  override flowReady(connection: GatewayConnection): void {
+    const {state, near, far} = connection
+    if (state !== STATE_HOLDING) return
+    const {generation} = near
+    this.startAnswering(connection)
+    if (far.readable) this.firstBytes(connection)
+    if (near.generation === generation && connection.state === STATE_ANSWERING) this.passOn(connection)
+  }
+
+  override openingBytes({state, near, preambleLength}: GatewayConnection): Buffer {
+    const opening = state === STATE_CONNECTING || state === STATE_HOLDING
+    return opening ? (near.held as Slab).bytes.subarray(0, preambleLength) : NOTHING
   }
 
   protected override make(): GatewayConnection {
@@ -204,8 +247,14 @@ export class GatewayRelay extends Relay<GatewayConnection> {
       return
     }
 
-    this.transfer.noteRead(near, length, slab.size - at)
+    this.transfer.noteRead(near, slab.bytes, at, length, slab.size - at)
     connection.preambleLength += length
+    this.examine(connection, slab)
+  }
+
+  /** Is the preamble complete? */
+  private examine(connection: GatewayConnection, slab: Slab): void {
+    const {near} = connection
     const total = parsePreamble(slab.bytes, 0, connection.preambleLength, this.preamble)
     if (total < 0) this.reject(connection, MALFORMED[-total])
     else if (total > 0) this.check(connection, slab, total)
@@ -264,7 +313,13 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     writeReply(connection.reply, 0, ReplyStatus.Accepted, Refusal.None, null, connection.key, connection.preambleMac)
     near.heldAt = slab.address + total
     near.heldLength = connection.preambleLength - total
-    if (near.heldLength === 0) this.transfer.drop(near)
+    connection.preambleEnd = total
+    if (this.replicator === null) {
+      if (near.heldLength === 0) this.transfer.drop(near)
+    } else if (connection.flow === null && !this.replicate(connection, slab)) {
+      return
+    }
+
     connection.connectStarted = performance.now()
     const fd = tcpSocket(familyOf(header.destination))
     if (fd < 0) {
@@ -274,7 +329,8 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     }
 
     const length = writeSockaddr(this.sockaddr.bytes, header.destination, 0, header.destinationPort)
-    const error = startConnectTo(fd, this.sockaddr.address, length)
+    const bound = this.replicator?.bindFar(fd, header.destination) ?? 0
+    const error = bound || startConnectTo(fd, this.sockaddr.address, length)
     this.loop.assign(far, fd)
     if (error !== 0) {
       this.originFailed(connection, error)
@@ -283,7 +339,9 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
     this.served++
     // On short ways the origin is connected already; a send tells, and saves a turn.
-    if (near.heldLength > 0) {
+    if (connection.flow !== null) {
+      this.replicator!.dialling(connection)
+    } else if (near.heldLength > 0) {
       far.writable = true
       const {generation} = far
       this.transfer.move(near)
@@ -301,9 +359,42 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     }
   }
 
+  /** From here on the backup can carry the connection on, once it has the edge's bytes. */
+  private replicate(connection: GatewayConnection, slab: Slab): boolean {
+    const {near} = connection
+    const replicator = this.replicator!
+    if (!replicator.open(connection)) {
+      this.disown(connection)
+      return false
+    }
+
+    replicator.received(near, slab.bytes, 0, connection.preambleLength)
+    if (near.ended) replicator.ended(near)
+    return true
+  }
+
   private originConnected(connection: GatewayConnection): void {
-    connection.state = STATE_ANSWERING
     this.originConnectMs.add(performance.now() - connection.connectStarted)
+    if (connection.flow === null) {
+      this.startAnswering(connection)
+      return
+    }
+
+    this.loop.timers.cancel(connection.timer)
+    connection.state = STATE_HOLDING
+    const heads: [Buffer, Buffer] = [NOTHING, Buffer.from(connection.reply)]
+    if (!this.replicator!.dialled(connection, [connection.preambleEnd, 0], heads)) {
+      this.originFailed(connection, ECONNREFUSED)
+    } else if (connection.flow.ready) {
+      this.startAnswering(connection)
+    }
+  }
+
+  private startAnswering(connection: GatewayConnection): void {
+    const {near, flow} = connection
+    if (flow !== null) flow.farOpen = true
+    if (near.heldLength === 0) this.transfer.drop(near)
+    connection.state = STATE_ANSWERING
     this.loop.timers.arm(connection.timer, this.loop.now + ANSWER_DELAY_MS)
   }
 
@@ -338,6 +429,12 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
       if ((mask & EPOLLOUT) === 0) return
       this.originConnected(connection)
+      if (near.generation !== generation) return
+    }
+
+    if (connection.state === STATE_HOLDING || connection.state === STATE_PARTING) {
+      if (connection.state === STATE_HOLDING && far.failed) this.originFailed(connection, takeSocketError(far.fd))
+      return
     }
 
     if ((mask & READABLE) !== 0) this.firstBytes(connection)
@@ -358,8 +455,8 @@ export class GatewayRelay extends Relay<GatewayConnection> {
       return
     }
 
-    if (length === 0) far.ended = true
-    else this.transfer.noteRead(far, length, asked)
+    if (length === 0) this.transfer.noteEnd(far)
+    else this.transfer.noteRead(far, buffer.bytes, REPLY_LENGTH, length, asked)
     connection.reply.copy(buffer.bytes, 0, 0, REPLY_LENGTH)
     this.startRelaying(connection)
     if (!this.transfer.deliver(far, buffer.address, REPLY_LENGTH + length)) return
@@ -395,7 +492,12 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   /** Sends a reply that is all this connection gets, then waits for the edge to close, so that it is not lost to an RST. */
   private part(connection: GatewayConnection, status: number, reason: number, challenge: Buffer | null): void {
     const {near, far, reply, replyAt} = connection
+    // What is refused is not carried on by anybody.
+    if (connection.flow !== null) this.replicator!.abort(connection)
     this.closeSide(far, true)
+    if (connection.flow !== null) this.replicator!.forget(connection)
+    connection.flow = null
+    this.replicator?.permitUnreplicated(near.fd)
     this.transfer.drop(near)
     writeReply(reply, 0, status, reason, challenge, connection.key, connection.preambleMac)
     sys.send(near.fd, replyAt, REPLY_LENGTH, MSG_NOSIGNAL | MSG_MORE)

@@ -1,9 +1,19 @@
 import {sys} from '../kernel/libc.js'
 import {closeWithReset} from '../kernel/tcp-socket.js'
-import {READABLE, STATE_CLOSED, STATE_RELAYING, type Connection, type ConnectionOwner, type Side} from './connection.js'
+import type {FarLeg} from '../wire/far-leg.js'
+import {
+  READABLE,
+  STATE_CLOSED,
+  STATE_LINGERING,
+  STATE_RELAYING,
+  type Connection,
+  type ConnectionOwner,
+  type Side,
+} from './connection.js'
 import type {EpollLoop} from './epoll-loop.js'
 import {Listener, type ListenerOwner} from './listener.js'
 import type {RateLimitedLog} from './rate-limited-log.js'
+import {resumption, type AdoptedFlow, type PairRelay, type Replicator} from './replicator.js'
 import {Slabs} from './slab-pool.js'
 import {CopyTransfer, type TransferEnds} from './transfer.js'
 
@@ -39,7 +49,7 @@ export interface RelayCounters {
  * What edge and gateway share: connections in a pool, bytes both ways once they may flow, idle deadlines, drain. The
  * roles add how a connection comes to that point.
  */
-export abstract class Relay<C extends Connection> implements ConnectionOwner, ListenerOwner, TransferEnds {
+export abstract class Relay<C extends Connection> implements ConnectionOwner, ListenerOwner, PairRelay, TransferEnds {
   readonly counters: RelayCounters = {
     accepted: 0,
     completed: 0,
@@ -54,6 +64,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   protected readonly transfer: CopyTransfer
   protected readonly live: C[] = []
   protected listeners: Listener[] = []
+  protected replicator: Replicator | null = null
   private readonly pool: C[] = []
   private full = false
   private onDrained: (() => void) | null = null
@@ -66,6 +77,16 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     this.transfer = new CopyTransfer(loop, this.slabs, this)
   }
 
+  /** From here on connections are replicated. Call it before {@link Relay.listen}. */
+  replicateBy(replicator: Replicator): void {
+    this.replicator = replicator
+    this.transfer.replicator = replicator
+  }
+
+  abstract adopt(flow: AdoptedFlow): C | null
+  abstract carryOn(connection: Connection): void
+  abstract flowReady(connection: Connection): void
+  abstract openingBytes(connection: Connection): Buffer
   abstract accepted(fd: number, listener: Listener, peer: Buffer): void
   /** Events of a connection that does not relay yet. */
   protected abstract openingReady(connection: C, side: Side, mask: number): void
@@ -94,6 +115,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   sideReady(side: Side, mask: number): void {
     const connection = side.connection as C
     if (connection.state === STATE_RELAYING) this.relay(connection, side)
+    else if (connection.state === STATE_LINGERING) this.linger(connection, side)
     else this.openingReady(connection, side, mask)
   }
 
@@ -102,7 +124,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   }
 
   deadline(connection: Connection): void {
-    if (connection.state !== STATE_RELAYING) {
+    if (connection.state !== STATE_RELAYING && connection.state !== STATE_LINGERING) {
       this.openingDeadline(connection as C)
       return
     }
@@ -118,7 +140,39 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
 
   finished(connection: Connection): void {
     this.counters.completed++
+    // The backup must be able to carry it on until both peers have acknowledged everything.
+    if (connection.flow === null) this.close(connection as C, false)
+    else connection.state = STATE_LINGERING
+  }
+
+  flowClosed(connection: Connection): void {
     this.close(connection as C, false)
+  }
+
+  resumeReading(): void {
+    for (let index = this.live.length - 1; index >= 0; index--) {
+      const connection = this.live[index] as C | undefined
+      if (connection?.state !== STATE_RELAYING) continue
+      const {near} = connection
+      const {generation} = near
+      if (near.readable) this.relay(connection, near)
+      if (near.generation === generation && connection.far.readable) this.relay(connection, connection.far)
+    }
+  }
+
+  dropAll(close: (fd: number) => void): void {
+    while (this.live.length > 0) {
+      const connection = this.live.at(-1)!
+      connection.flow = null
+      for (const side of [connection.near, connection.far]) {
+        const {fd} = side
+        if (fd < 0) continue
+        this.loop.release(side)
+        close(fd)
+      }
+
+      this.close(connection, false)
+    }
   }
 
   broken(connection: Connection): void {
@@ -131,6 +185,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
    */
   drain(drained: () => void): void {
     this.onDrained = drained
+    this.replicator?.handOver()
     for (const listener of this.listeners) listener.close()
     this.checkDrained()
   }
@@ -147,8 +202,8 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   countersNow(): RelayCounters {
     const now = {...this.counters}
     for (const connection of this.live) {
-      now.nearBytes += connection.near.received
-      now.farBytes += connection.far.received
+      now.nearBytes += connection.near.received - connection.near.adopted
+      now.farBytes += connection.far.received - connection.far.adopted
     }
 
     return now
@@ -179,10 +234,13 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     if (connection.state === STATE_CLOSED) return
     connection.state = STATE_CLOSED
     this.loop.timers.cancel(connection.timer)
-    this.counters.nearBytes += connection.near.received
-    this.counters.farBytes += connection.far.received
+    this.counters.nearBytes += connection.near.received - connection.near.adopted
+    this.counters.farBytes += connection.far.received - connection.far.adopted
+    if (connection.flow !== null && withReset) this.replicator!.abort(connection)
     this.closeSide(connection.near, withReset)
     this.closeSide(connection.far, withReset)
+    if (connection.flow !== null) this.replicator!.forget(connection)
+    connection.flow = null
     const last = this.live.pop() as C
     if (last !== connection) {
       this.live[connection.index] = last
@@ -209,6 +267,48 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     }
 
     side.reset()
+  }
+
+  /** Fills the sides of a connection that another server has carried so far. */
+  protected adoptSides(connection: C, {farFd, streams}: AdoptedFlow): void {
+    const {near, far} = connection
+    if (farFd >= 0) this.loop.assign(far, farFd)
+    for (const [index, side] of [near, far].entries()) {
+      side.received = streams[index].end
+      side.adopted = streams[index].end
+      side.ended = streams[index].ended
+      side.readable = side.fd >= 0
+      side.writable = side.fd >= 0
+    }
+  }
+
+  /** Gives the kernel what both peers may still need. @returns false when it does not take it */
+  protected resendBoth({near, far}: C, leg: FarLeg, {streams}: AdoptedFlow): boolean {
+    const {transfer} = this
+    return (
+      transfer.resend(near, resumption(streams[0], leg, 0).parts) &&
+      transfer.resend(far, resumption(streams[1], leg, 1).parts)
+    )
+  }
+
+  /** Closes what cannot be carried on; its peers see an RST. */
+  protected abandon(connection: C): null {
+    this.close(connection, true)
+    return null
+  }
+
+  /** Forgets an accepted connection that this server must not speak for. */
+  protected disown(connection: C): void {
+    const {near} = connection
+    const {fd} = near
+    this.loop.release(near)
+    this.replicator?.discard(fd)
+    this.close(connection, false)
+  }
+
+  /** Only an error is news: it was reset, or its peer is gone. */
+  private linger(connection: C, side: Side): void {
+    if (side.failed) this.close(connection, true)
   }
 
   /** Serves a side of a relaying connection that has become readable or writable, in both directions. */

@@ -4,6 +4,7 @@ import {MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
 import {shutdownWrite} from '../kernel/tcp-socket.js'
 import type {Connection, Side} from './connection.js'
 import type {EpollLoop} from './epoll-loop.js'
+import type {Replicator} from './replicator.js'
 import type {Slabs} from './slab-pool.js'
 
 /** What a transfer tells the relay about a connection's end. */
@@ -39,6 +40,8 @@ const READS_A_TURN = 16
 export class CopyTransfer implements Transfer {
   /** What is read last lies here: good until the next read of any connection. Relays may read into it too. */
   readonly buffer = allocate(READ_LENGTH)
+  /** Null without a pair. */
+  replicator: Replicator | null = null
 
   constructor(
     private readonly loop: EpollLoop,
@@ -61,7 +64,7 @@ export class CopyTransfer implements Transfer {
         return
       }
 
-      if (!from.readable || !to.writable) return
+      if (!from.readable || !to.writable || this.replicator?.paused) return
       if (--reads < 0) {
         this.loop.soon(from)
         return
@@ -75,26 +78,59 @@ export class CopyTransfer implements Transfer {
       }
 
       if (length === 0) {
-        from.ended = true
+        this.noteEnd(from)
         continue
       }
 
-      this.noteRead(from, length, READ_LENGTH)
+      this.noteRead(from, this.buffer.bytes, 0, length, READ_LENGTH)
       if (!this.deliver(from, this.buffer.address, length)) return
     }
   }
 
   /**
-   * What a read tells beside its bytes: shorter than asked, it emptied the socket; with the FIN announced before, it was
-   * the last. A pending error must still be fetched by another read.
+   * Bytes were read from a side, `length` of them at `start`. Shorter than asked, the read emptied the socket; with the
+   * FIN announced before, it was the last. A pending error must still be fetched by another read.
    */
-  noteRead(from: Side, length: number, asked: number): void {
+  noteRead(from: Side, bytes: Buffer, start: number, length: number, asked: number): void {
     from.received += length
-    from.connection.lastActivity = this.loop.now
+    const {connection} = from
+    connection.lastActivity = this.loop.now
+    if (connection.flow !== null && (from === connection.near || connection.flow.farOpen)) {
+      this.replicator!.received(from, bytes, start, start + length)
+    }
+
     if (length < asked && !from.failed) {
-      if (from.hungUp) from.ended = true
+      if (from.hungUp) this.noteEnd(from)
       else from.readable = false
     }
+  }
+
+  /** The FIN was read. */
+  noteEnd(from: Side): void {
+    from.ended = true
+    const {connection} = from
+    if (connection.flow !== null && (from === connection.near || connection.flow.farOpen)) {
+      this.replicator!.ended(from)
+    }
+  }
+
+  /**
+   * Gives the kernel what must be sent again of a direction, after a takeover.
+   *
+   * @returns false when the kernel does not take it: the connection is not to be saved
+   */
+  resend(from: Side, parts: readonly Buffer[]): boolean {
+    for (const part of parts) {
+      for (let at = 0; at < part.length;) {
+        const length = Math.min(READ_LENGTH, part.length - at)
+        part.copy(this.buffer.bytes, 0, at, at + length)
+        const sent = sys.send(from.peer.fd, this.buffer.address, length, MSG_NOSIGNAL)
+        if (sent < 0) return false
+        at += sent
+      }
+    }
+
+    return true
   }
 
   deliver(from: Side, at: number, length: number): boolean {
@@ -158,18 +194,17 @@ export class CopyTransfer implements Transfer {
 
   private passEnd(from: Side): void {
     const to = from.peer
-    if (!to.shut) {
-      if (to.ended && to.heldLength === 0) {
-        this.ends.finished(from.connection)
-        return
-      }
-
+    const {connection} = from
+    const last = to.ended && to.heldLength === 0
+    // Of a connection that nobody replicates, close() sends the last FIN.
+    if (!to.shut && !(last && connection.flow === null)) {
       to.shut = true
+      if (connection.flow !== null) this.replicator!.permitFin(from)
       shutdownWrite(to.fd)
-      from.connection.lastActivity = this.loop.now
-      return
+      connection.lastActivity = this.loop.now
+      if (connection.flow === null || !from.shut) return
     }
 
-    if (to.ended && to.heldLength === 0) this.ends.finished(from.connection)
+    if (last && (connection.flow === null || from.shut)) this.ends.finished(connection)
   }
 }
