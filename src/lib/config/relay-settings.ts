@@ -3,10 +3,12 @@ import {readFileSync} from 'node:fs'
 
 import {OverlayError} from '../errors/index.js'
 import {OriginAllowList} from '../relay/origin-allow-list.js'
+import type {PairSettings} from '../pair/pair-config.js'
 import type {EdgeConfig, EdgeServiceConfig, GatewayConfig} from '../relay/process-config.js'
 import {formatEndpoint, parseEndpoint, type Endpoint} from '../wire/endpoint.js'
 import {readConfigFile} from './config-file.js'
 import {parseDuration} from './duration.js'
+import {pairSettings} from './pair-settings.js'
 import type {EdgeSection, GatewaySection} from './schema.js'
 
 /** Defaults of both roles, ms where times. */
@@ -35,6 +37,8 @@ export interface RelaySettings<Config> {
   /** Seconds that the handshake plane's clock is off, for tests and scenarios. */
   clockOffsetSeconds: number
   listeners: Endpoint[]
+  /** Null for a server of its own. */
+  pair: PairSettings | null
   config: Config
 }
 
@@ -82,7 +86,7 @@ export function edgeSettings(flags: EdgeFlags): RelaySettings<EdgeConfig> {
   const gateways = new Map<string, Endpoint>()
   for (const service of services) for (const gateway of service.gateways) gateways.set(formatEndpoint(gateway), gateway)
   const names = [...gateways.keys()]
-  const common = commonSettings(flags, file)
+  const common = commonSettings('edge', flags, file)
   return {
     ...common,
     listeners: services.map((service) => service.listen),
@@ -115,7 +119,7 @@ export function gatewaySettings(flags: GatewayFlags): RelaySettings<GatewayConfi
   if (allowOrigins === undefined) throw missing('--allow-origin', 'gateway.allowOrigins')
   // For its errors: the relay processes read it again.
   const origins = new OriginAllowList(allowOrigins, '--allow-origin')
-  const common = commonSettings(flags, file)
+  const common = commonSettings('gateway', flags, file)
   return {
     ...common,
     listeners: listen,
@@ -177,12 +181,21 @@ function unique(services: Service[]): Service[] {
   return services
 }
 
-function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection) {
+function commonSettings(role: 'edge' | 'gateway', flags: CommonFlags, file: EdgeSection | GatewaySection) {
   const keyFile = flags['key-file'] ?? file.keyFile
   if (keyFile === undefined) throw missing('--key-file', 'keyFile')
+  const pair = file.pair === undefined ? null : pairSettings(file.pair, role)
+  const processes = flags.processes ?? file.processes ?? (pair === null ? availableParallelism() : 1)
+  if (pair !== null && processes !== 1) {
+    throw new OverlayError('CONFIG_INVALID', `${role}.processes: ${processes}, but a member of a pair has one`, {
+      suggestions: ['leave processes away'],
+    })
+  }
+
   return {
     name: flags.name,
-    processes: flags.processes ?? file.processes ?? availableParallelism(),
+    processes,
+    pair,
     keyFile,
     drainTimeoutMs: duration(flags, 'drain-timeout') ?? file.drainTimeout ?? DRAIN_TIMEOUT_MS,
     zeroRtt: flags['zero-rtt'] ?? file.zeroRtt ?? true,
@@ -192,6 +205,7 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection) 
     config: {
       congestionControl: flags['congestion-control'] ?? file.congestionControl ?? null,
       connectTimeoutMs: duration(flags, 'connect-timeout') ?? file.connectTimeout ?? CONNECT_TIMEOUT_MS,
+      pair: null,
       limits: {
         idleTimeoutMs: duration(flags, 'idle-timeout') ?? file.idleTimeout ?? IDLE_TIMEOUT_MS,
         maxConnections: flags['max-connections'] ?? file.maxConnections ?? connectionsThatFit(),

@@ -3,7 +3,7 @@ import {z} from 'zod'
 import {OverlayError} from '../errors/index.js'
 import {OriginAllowList} from '../relay/origin-allow-list.js'
 import {MAX_GATEWAYS} from '../relay/dial-plan.js'
-import {parseEndpoint} from '../wire/endpoint.js'
+import {parseAddress, parseEndpoint, parseNetworkAddress} from '../wire/endpoint.js'
 import {parseDuration} from './duration.js'
 
 /** The configuration file: what may stand in it, and how values are read. */
@@ -24,6 +24,28 @@ const service = z.strictObject({
   gateways: z.array(endpoint).min(1).max(MAX_GATEWAYS),
 })
 
+const address = text((value, what) => parseAddress(value, what))
+const networkAddress = text((value, what) => parseNetworkAddress(value, what))
+
+/** Addresses that a pair shares, one for each network and family. */
+const MAX_VIRTUAL_ADDRESSES = 16
+
+const pair = z.strictObject({
+  member: z.enum(['a', 'b']),
+  listen: endpoint,
+  peer: endpoint,
+  virtualAddresses: z
+    .array(z.strictObject({address: networkAddress, peer: address}))
+    .min(1)
+    .max(MAX_VIRTUAL_ADDRESSES),
+  onBackupLoss: z.enum(['solo', 'stall']).optional(),
+  heartbeat: duration.optional(),
+  lease: duration.optional(),
+  takeover: duration.optional(),
+  /** Bytes. */
+  journalLimit: z.int().min(1_048_576).max(1_099_511_627_776).optional(),
+})
+
 const edge = z.strictObject({
   keyFile: z.string().optional(),
   interfaces: z.array(z.string()).optional(),
@@ -40,6 +62,7 @@ const edge = z.strictObject({
   retryOtherGateway: z.boolean().optional(),
   maxConnections: connections.optional(),
   services: z.array(service).optional(),
+  pair: pair.optional(),
 })
 
 const gateway = z.strictObject({
@@ -58,12 +81,14 @@ const gateway = z.strictObject({
   drainTimeout: duration.optional(),
   maxConnections: connections.optional(),
   maxPending: connections.optional(),
+  pair: pair.optional(),
 })
 
 export const configSchema = z.strictObject({edge: edge.optional(), gateway: gateway.optional()})
 
 export type ConfigFile = z.output<typeof configSchema>
 export type EdgeSection = NonNullable<ConfigFile['edge']>
+export type PairSection = z.output<typeof pair>
 export type GatewaySection = NonNullable<ConfigFile['gateway']>
 
 /** A string that a reader of ours turns into a value; its message becomes the problem's. */

@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   ALREADY_EXISTS: {exit: ExitCode.Usage, meaning: 'a name or a place is taken'},
   ADDRESS_IN_USE: {exit: ExitCode.Usage, meaning: 'a port or address to listen on is taken, or not of this host'},
   NOT_RUNNING: {exit: ExitCode.Unreachable, meaning: 'no edge or gateway of that name runs on this host'},
+  NOT_PAIRED: {exit: ExitCode.Unreachable, meaning: 'a server of a pair is not in the state that this needs'},
   UNREACHABLE: {exit: ExitCode.Unreachable, meaning: 'a peer did not answer'},
   DEADLINE_EXCEEDED: {exit: ExitCode.Unreachable, meaning: 'a step took longer than it may'},
   PRIVILEGE_MISSING: {exit: ExitCode.Missing, meaning: 'a capability is missing, most often root'},

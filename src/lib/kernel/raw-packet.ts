@@ -61,6 +61,11 @@ export class RawPacketSender {
   }
 }
 
+/** What of a record the FIN needs. */
+export type FinPlace = Pick<ConnectionRecord, 'local' | 'receiveNext' | 'remote' | 'sendNext' | 'sendScale'> & {
+  window: Pick<ConnectionRecord['window'], 'sendWindow'>
+}
+
 /**
  * Gives a restored connection the FIN that the peer had sent to the old host, which acknowledged it: the peer will
  * never send it again. To be called after leaveRepair; all bytes before the FIN have been received.
@@ -73,7 +78,7 @@ export class RawPacketSender {
  * taken; why is not known.
  * @throws OverlayError SYSTEM_CALL_FAILED
  */
-export function loopInFin(sender: RawPacketSender, fd: number, record: ConnectionRecord): boolean {
+export function loopInFin(sender: RawPacketSender, fd: number, record: FinPlace): boolean {
   sender.send({
     source: record.remote,
     destination: record.local,

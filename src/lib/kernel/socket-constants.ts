@@ -18,8 +18,14 @@ export const TCP_NODELAY = 1
 export const TCP_INFO = 11
 export const TCP_CONGESTION = 13
 
+export const IPPROTO_IP = 0
+export const IP_FREEBIND = 15
+export const IP_BIND_ADDRESS_NO_PORT = 24
+export const IP_LOCAL_PORT_RANGE = 51
+
 export const IPPROTO_IPV6 = 41
 export const IPV6_V6ONLY = 26
+export const IPV6_FREEBIND = 78
 
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x40_00

@@ -1,11 +1,16 @@
 import {EINPROGRESS} from './errno.js'
 import {allocate, errno, sys} from './libc.js'
-import type {SocketAddress} from './sockaddr.js'
+import {SOCKADDR_LENGTH, writeSockaddr, type SocketAddress} from './sockaddr.js'
 import {
   AF_INET6,
+  IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPV6_FREEBIND,
   IPV6_V6ONLY,
+  IP_BIND_ADDRESS_NO_PORT,
+  IP_FREEBIND,
+  IP_LOCAL_PORT_RANGE,
   SHUT_WR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
@@ -24,6 +29,7 @@ const one = allocate(4)
 one.bytes.writeInt32LE(1, 0)
 const number = allocate(4)
 const numberLength = allocate(4)
+const name = allocate(SOCKADDR_LENGTH)
 const lingerZero = allocate(8)
 lingerZero.bytes.writeInt32LE(1, 0)
 
@@ -92,10 +98,36 @@ export function shutdownWrite(fd: number): void {
   sys.shutdown(fd, SHUT_WR)
 }
 
+/** Ports that connect() may choose from for this socket (IP_LOCAL_PORT_RANGE, Linux 6.3); without it the host's. */
+export function setLocalPortRange(fd: number, low: number, high: number): boolean {
+  number.bytes.writeUInt32LE(((high << 16) | low) >>> 0, 0)
+  return sys.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, number.address, 4) === 0
+}
+
+/**
+ * Gives a socket its address and leaves the port to connect(), which then needs no port of its own for each destination
+ * (IP_BIND_ADDRESS_NO_PORT).
+ *
+ * @param address 16 bytes, IPv4 as IPv4-mapped
+ * @returns 0 or the errno
+ */
+export function bindAddressNoPort(fd: number, address: Uint8Array): number {
+  sys.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, one.address, 4)
+  const length = writeSockaddr(name.bytes, address, 0, 0)
+  return sys.bind(fd, name.address, length) < 0 ? errno() : 0
+}
+
+function allowForeignAddress(fd: number, family: number): void {
+  if (family === AF_INET6) sys.setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, one.address, 4)
+  else sys.setsockopt(fd, IPPROTO_IP, IP_FREEBIND, one.address, 4)
+}
+
 export interface ListenOptions {
   /** Share the port with other sockets of this user that ask the same. */
   reusePort: boolean
   backlog: number
+  /** The address need not be on this host (yet). */
+  freebind?: boolean
 }
 
 /**
@@ -110,6 +142,7 @@ export function listenOn(address: SocketAddress, options: ListenOptions): number
   sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one.address, 4)
   if (options.reusePort) sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, one.address, 4)
   if (address.family === AF_INET6) sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one.address, 4)
+  if (options.freebind) allowForeignAddress(fd, address.family)
   if (sys.bind(fd, address.at, address.length) < 0 || sys.listen(fd, options.backlog) < 0) {
     const error = errno()
     sys.close(fd)

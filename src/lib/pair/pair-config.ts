@@ -10,8 +10,13 @@ export interface VirtualAddress {
   readonly peer: string
 }
 
-/** What a relay process needs to be half of a pair. Plain JSON. */
-export interface PairConfig {
+/** A virtual address and the interface that it belongs on. */
+export interface PlacedAddress extends VirtualAddress {
+  readonly device: string
+}
+
+/** What an operator says of a pair. */
+export interface PairSettings {
   /** Which of the two this is. `a` claims the addresses when nobody has them, and dials the link. */
   readonly member: 'a' | 'b'
   /** Both ends of the replication link. */
@@ -21,6 +26,11 @@ export interface PairConfig {
   readonly settings: ReplicationSettings
   /** static: the two decide between themselves. control: the control process is asked. */
   readonly coordination: 'static' | 'control'
+}
+
+/** What a relay process needs to be half of a pair. Plain JSON. */
+export interface PairConfig extends PairSettings {
+  readonly virtualAddresses: readonly PlacedAddress[]
   /** Directory on a bpffs with the pair's maps. */
   readonly pins: string
   /** File that keeps the epoch. */

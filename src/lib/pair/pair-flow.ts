@@ -4,8 +4,16 @@ import type {Connection} from '../relay/connection.js'
 import type {ReplicatedFlow} from '../relay/replicator.js'
 import {formatAddress} from '../wire/endpoint.js'
 import type {FarLeg} from '../wire/far-leg.js'
-import type {LegRecord} from '../wire/leg-record.js'
+import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 import type {Direction} from '../wire/replication-frame.js'
+
+/** A connection's name in the datapath. */
+export function gatedKeyOf(local: RawEndpoint, remote: RawEndpoint): GatedKey {
+  return {
+    local: {address: formatAddress(local.address), port: local.port},
+    remote: {address: formatAddress(remote.address), port: remote.port},
+  }
+}
 
 /** One leg of a flow: how offsets of streams become sequence numbers on it. All numbers modulo 2^32. */
 export class PairLeg {
@@ -17,10 +25,7 @@ export class PairLeg {
   #kick: KickPacket | null = null
 
   constructor(record: LegRecord) {
-    this.key = {
-      local: {address: formatAddress(record.local.address), port: record.local.port},
-      remote: {address: formatAddress(record.remote.address), port: record.remote.port},
-    }
+    this.key = gatedKeyOf(record.local, record.remote)
     this.receiveOrigin = (record.irs + 1) >>> 0
     this.sendOrigin = (record.iss + 1) >>> 0
   }

@@ -14,7 +14,10 @@ export const FIRST_LISTENER_FD = 4
 /** A key on its way to a relay process; hex. */
 export interface KeyJson {
   id: number
+  /** Derived for preambles. */
   secret: string
+  /** Derived for the replication link of a pair. */
+  linkSecret: string
 }
 
 export interface KeysJson {
@@ -22,18 +25,25 @@ export interface KeysJson {
   previous: KeyJson | null
 }
 
+export type PairAction = 'handover' | 'claim'
+
 export type ToProcess =
-  | {type: 'start'; config: ProcessConfig; keys: KeysJson; listeners: number}
+  /** @param pairListener the socket after the last listener is the replication link's */
+  | {type: 'start'; config: ProcessConfig; keys: KeysJson; listeners: number; pairListener: boolean}
   | {type: 'status'; id: number}
   | {type: 'keys'; id: number; keys: KeysJson}
   /** Stop accepting; `drained` follows when the last connection has ended, or at the deadline, when the rest is reset. */
   | {type: 'drain'; deadlineMs: number}
   /** Reset everything now; `drained` follows. */
   | {type: 'abort'}
+  /** Of a pair: hand the addresses over, or claim them without the other server. */
+  | {type: 'pair'; id: number; action: PairAction}
 
 export type FromProcess =
   | {type: 'ready'}
   | {type: 'status'; id: number; status: EdgeProcessStatus | GatewayProcessStatus}
   | {type: 'keys'; id: number}
+  /** @param error why it was not done, or null */
+  | {type: 'pair'; id: number; error: string | null}
   | {type: 'drained'; aborted: number}
   | {type: 'log'; line: LogLine}

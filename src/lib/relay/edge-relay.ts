@@ -241,7 +241,6 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     const {generation} = far
     if (connection.flow !== null) {
       connection.farKnown = false
-      this.replicator!.dialling(connection)
       // A zero-RTT handshake is over already; of another one an event tells.
       if (handshake === ZERO_RTT) this.farConnected(connection)
     }

@@ -1,4 +1,5 @@
 import {toOverlayError} from '../errors/index.js'
+import {PairPlane} from '../pair/pair-plane.js'
 import type {RelaySettings} from '../config/relay-settings.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {ProcessConfig} from './process-config.js'
@@ -40,7 +41,12 @@ export async function runInForeground(
   output: ForegroundOutput,
 ): Promise<StoppedEvent> {
   const {name, config} = settings
-  const supervisor = new Supervisor({...settings, plane, log: (line) => output.log(line)})
+  const supervisor = new Supervisor({
+    ...settings,
+    pair: settings.pair === null ? null : new PairPlane(settings.name, config.role, settings.pair, settings.listeners),
+    plane,
+    log: (line) => output.log(line),
+  })
   const stop = (): void => {
     if (signals++ > 0) supervisor.force()
     // What a drain comes to is learned from `ended`.

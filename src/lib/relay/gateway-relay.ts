@@ -314,12 +314,8 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     near.heldAt = slab.address + total
     near.heldLength = connection.preambleLength - total
     connection.preambleEnd = total
-    if (this.replicator === null) {
-      if (near.heldLength === 0) this.transfer.drop(near)
-    } else if (connection.flow === null && !this.replicate(connection, slab)) {
-      return
-    }
-
+    // The backup is told of the preamble too: until then it stays.
+    if (near.heldLength === 0 && this.replicator === null) this.transfer.drop(near)
     connection.connectStarted = performance.now()
     const fd = tcpSocket(familyOf(header.destination))
     if (fd < 0) {
@@ -339,8 +335,8 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
     this.served++
     // On short ways the origin is connected already; a send tells, and saves a turn.
-    if (connection.flow !== null) {
-      this.replicator!.dialling(connection)
+    if (this.replicator !== null) {
+      if (connection.flow === null && !this.replicate(connection, slab)) return
     } else if (near.heldLength > 0) {
       far.writable = true
       const {generation} = far

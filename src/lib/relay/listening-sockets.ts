@@ -4,6 +4,7 @@ import {errno, sys} from '../kernel/libc.js'
 import {socketAddress} from '../kernel/sockaddr.js'
 import {congestionControl, listenOn, setCongestionControl, tcpSocket} from '../kernel/tcp-socket.js'
 import {AF_INET} from '../kernel/socket-constants.js'
+import type {PairConfig} from '../pair/pair-config.js'
 import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
 
 /** Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn. */
@@ -16,15 +17,24 @@ const BACKLOG = 8192
 export class ListeningSockets {
   /** Descriptors by process, in the order of the endpoints. */
   readonly byProcess: number[][] = []
+  /** The replication link's, on the side of a pair that accepts it; else null. */
+  readonly replication: number | null = null
 
   /**
    * @param control congestion control that accepted sockets inherit, or null
+   * @param pair of a pair: the addresses need not be here
    * @throws OverlayError ADDRESS_IN_USE, PRIVILEGE_MISSING, CONFIG_INVALID
    */
-  constructor(endpoints: readonly Endpoint[], processes: number, control: string | null) {
+  constructor(
+    endpoints: readonly Endpoint[],
+    processes: number,
+    control: string | null,
+    private readonly pair: PairConfig | null,
+  ) {
     try {
       // With SO_REUSEPORT alone a second overlay on the same port would go unnoticed and share its connections.
       for (const endpoint of endpoints) sys.close(this.open(endpoint, false, null))
+      if (pair?.member === 'b') this.replication = this.open(pair.listen, false, null)
       for (let i = 0; i < processes; i++) {
         this.byProcess.push([])
         for (const endpoint of endpoints) this.byProcess[i].push(this.open(endpoint, true, control))
@@ -38,10 +48,11 @@ export class ListeningSockets {
   close(): void {
     for (const fds of this.byProcess) for (const fd of fds) sys.close(fd)
     this.byProcess.length = 0
+    if (this.replication !== null) sys.close(this.replication)
   }
 
   private open(endpoint: Endpoint, reusePort: boolean, control: string | null): number {
-    const fd = listenOn(socketAddress(endpoint), {reusePort, backlog: BACKLOG})
+    const fd = listenOn(socketAddress(endpoint), {reusePort, backlog: BACKLOG, freebind: this.pair !== null})
     if (fd < 0) throw listenError(endpoint, -fd)
     if (control !== null && !setCongestionControl(fd, congestionControl(control))) {
       const error = errno()

@@ -1,3 +1,4 @@
+import type {PairConfig} from '../pair/pair-config.js'
 import type {PreambleKey} from '../wire/preamble.js'
 import type {Endpoint} from '../wire/endpoint.js'
 import type {RelayLimits} from './relay.js'
@@ -21,6 +22,8 @@ interface CommonConfig {
   congestionControl: string | null
   /** From dial to the moment that bytes may flow, at most; then the client is reset. */
   connectTimeoutMs: number
+  /** Null for a server of its own. */
+  pair: PairConfig | null
 }
 
 export interface EdgeConfig extends CommonConfig {

@@ -1,3 +1,4 @@
+import type {PairStatus} from '../pair/pair-status.js'
 import type {EdgeGateway} from './edge-dialer.js'
 import {OUTCOMES, ORDINARY, ZERO_RTT} from './dial-plan.js'
 import type {EdgeRelay} from './edge-relay.js'
@@ -14,6 +15,7 @@ export interface EdgeProcessStatus {
   counters: RelayCounters
   gaveUp: number
   redials: Record<string, number>
+  pair?: PairStatus | null
   gateways: EdgeGatewayProcessStatus[]
 }
 
@@ -37,6 +39,7 @@ export interface GatewayProcessStatus {
   counters: RelayCounters
   pending: number
   served: number
+  pair?: PairStatus | null
   healthChecks: number
   challenges: number
   instances: number

@@ -4,7 +4,7 @@ import {createInterface} from 'node:readline'
 
 import {nodeCommand} from '../cli/node-entry.js'
 import {OverlayError} from '../errors/index.js'
-import type {FromProcess, KeysJson, ToProcess} from './control-protocol.js'
+import type {FromProcess, KeysJson, PairAction, ToProcess} from './control-protocol.js'
 import {JsonLines} from './json-lines.js'
 import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
@@ -33,18 +33,22 @@ export class RelayChild {
   private nextId = 1
   private readonly waiting = new Map<number, (message: FromProcess) => void>()
 
-  /** @param listeners listening sockets, in the order of the configuration; they stay open here too */
+  /**
+   * @param listeners listening sockets, in the order of the configuration; they stay open here too
+   * @param pairListener the replication link's, or null
+   */
   constructor(
     config: ProcessConfig,
     keys: KeysJson,
     listeners: readonly number[],
+    pairListener: number | null,
     private readonly events: RelayChildEvents,
   ) {
     const [command, ...args] = nodeCommand(new URL('relay-process.js', import.meta.url))
     this.child = spawn(command, args, {
       // Its own session: Ctrl-C on the terminal reaches the supervisor alone, which drains.
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...listeners],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...listeners, ...(pairListener === null ? [] : [pairListener])],
       env: {...process.env, NODE_OPTIONS: undefined, NODE_V8_COVERAGE: undefined},
     })
     this.pid = this.child.pid ?? -1
@@ -62,7 +66,7 @@ export class RelayChild {
 
     this.child.once('error', (error) => this.end(error.message))
     this.child.once('exit', (code, signal) => this.end(signal ?? `exit code ${code}`))
-    this.send({type: 'start', config, keys, listeners: listeners.length})
+    this.send({type: 'start', config, keys, listeners: listeners.length, pairListener: pairListener !== null})
   }
 
   send(message: ToProcess): void {
@@ -77,6 +81,12 @@ export class RelayChild {
 
   async useKeys(keys: KeysJson): Promise<void> {
     await this.ask((id) => ({type: 'keys', id, keys}))
+  }
+
+  /** @throws OverlayError NOT_PAIRED when the process cannot do it */
+  async pair(action: PairAction): Promise<void> {
+    const answer = (await this.ask((id) => ({type: 'pair', id, action}))) as FromProcess & {type: 'pair'}
+    if (answer.error !== null) throw new OverlayError('NOT_PAIRED', answer.error)
   }
 
   kill(signal: NodeJS.Signals): void {

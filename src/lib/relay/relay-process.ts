@@ -1,8 +1,18 @@
 import process from 'node:process'
 
+import type {PairNode} from '../pair/pair-node.js'
+import {startPair} from '../pair/start-pair.js'
+import type {LinkKeys} from '../replication/link-setup.js'
 import {PreambleKey} from '../wire/preamble.js'
 import {ControlChannel} from './control-channel.js'
-import {CONTROL_FD, FIRST_LISTENER_FD, type KeyJson, type KeysJson, type ToProcess} from './control-protocol.js'
+import {
+  CONTROL_FD,
+  FIRST_LISTENER_FD,
+  type KeyJson,
+  type KeysJson,
+  type PairAction,
+  type ToProcess,
+} from './control-protocol.js'
 import {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
 import {EdgeRelay} from './edge-relay.js'
 import {EpollLoop} from './epoll-loop.js'
@@ -24,6 +34,7 @@ const FIRST_CHECKS_MS = 1000
 
 /** What the control messages are turned into. */
 interface Role {
+  readonly relay: EdgeRelay | GatewayRelay
   status(): EdgeProcessStatus | GatewayProcessStatus
   useKeys(keys: PreambleKeys): void
   drain(drained: () => void): void
@@ -41,6 +52,7 @@ class RelayProcess {
   private readonly control: ControlChannel
   private readonly log: RateLimitedLog
   private role: Role | null = null
+  private pair: PairNode | null = null
 
   constructor() {
     this.control = new ControlChannel(
@@ -69,13 +81,21 @@ class RelayProcess {
       }
 
       case 'status': {
-        if (this.role) this.control.send({type: 'status', id: message.id, status: this.role.status()})
+        if (!this.role) break
+        const status = {...this.role.status(), pair: this.pair?.status() ?? null}
+        this.control.send({type: 'status', id: message.id, status})
         break
       }
 
       case 'keys': {
         this.role?.useKeys(readKeys(message.keys))
+        this.pair?.useKeys(readLinkKeys(message.keys))
         this.control.send({type: 'keys', id: message.id})
+        break
+      }
+
+      case 'pair': {
+        this.control.send({type: 'pair', id: message.id, error: this.pairAction(message.action)})
         break
       }
 
@@ -92,10 +112,14 @@ class RelayProcess {
     }
   }
 
-  private start({config, keys, listeners}: ToProcess & {type: 'start'}): void {
+  private start({config, keys, listeners, pairListener}: ToProcess & {type: 'start'}): void {
     const fds = Array.from({length: listeners}, (_, index) => FIRST_LISTENER_FD + index)
     if (config.role === 'edge') this.startEdge(config, readKeys(keys), fds)
     else this.startGateway(config, readKeys(keys), fds)
+    if (config.pair === null || this.role === null) return
+    this.pair = startPair(this.loop, this.log, config.pair, readLinkKeys(keys), this.role.relay)
+    this.role.relay.replicateBy(this.pair.replicator)
+    this.pair.start(pairListener ? FIRST_LISTENER_FD + listeners : null)
   }
 
   private startEdge(config: EdgeConfig, keys: PreambleKeys, listeners: number[]): void {
@@ -107,6 +131,7 @@ class RelayProcess {
     const parts: HealthCheckParts = {loop, log, dialer, instance, config, keys}
     const checks = gateways.map((gateway) => new HealthCheck(parts, gateway))
     this.role = {
+      relay,
       status: () => edgeProcessStatus(relay, gateways, loop.now),
       useKeys(fresh) {
         parts.keys = fresh
@@ -139,6 +164,7 @@ class RelayProcess {
     const replay = ReplayFile.open(config.replayWindowPath)
     const relay = new GatewayRelay(loop, log, config, replay, keys)
     this.role = {
+      relay,
       status: () => gatewayProcessStatus(relay, replay.window.instances),
       useKeys: (fresh) => relay.useKeys(fresh),
       drain: (drained) => relay.drain(drained),
@@ -151,6 +177,19 @@ class RelayProcess {
     this.control.send({type: 'ready'})
   }
 
+  /** @returns why it was not done, or null */
+  private pairAction(action: PairAction): string | null {
+    const {pair} = this
+    if (pair === null) return 'this instance is not a member of a pair'
+    if (action === 'handover') return pair.handOver() ? null : pair.whyNoHandOver()
+    try {
+      pair.claim()
+      return null
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
   private drain(deadlineMs: number): void {
     const deadline = new Timer(() => this.role?.abortAll())
     this.loop.timers.arm(deadline, this.loop.now + deadlineMs)
@@ -161,6 +200,11 @@ class RelayProcess {
 
 function readKeys({current, previous}: KeysJson): PreambleKeys {
   return {current: readKey(current), previous: previous === null ? null : readKey(previous)}
+}
+
+function readLinkKeys({current, previous}: KeysJson): LinkKeys {
+  const read = ({id, linkSecret}: KeyJson) => ({id, secret: Buffer.from(linkSecret, 'hex')})
+  return {current: read(current), previous: previous === null ? null : read(previous)}
 }
 
 function readKey({id, secret}: KeyJson): PreambleKey {

@@ -21,14 +21,13 @@ export interface Replicator {
   readonly paused: boolean
   /**
    * A connection was accepted; nothing was read from it, or what was read is told by {@link Replicator.received} next.
+   * Its far leg may have been dialled already.
    *
    * @returns false when it cannot be replicated: the caller closes it with {@link Replicator.discard}
    */
   open(connection: Connection): boolean
   /** Gives a socket the virtual address that leads to a peer, before connect(). @returns 0 or an errno */
   bindFar(fd: number, remote: Buffer): number
-  /** The far leg has been dialled and may be connected by now or later. */
-  dialling(connection: Connection): void
   /**
    * The far leg is connected. {@link ReplicatedFlow.ready} may be true on return; else {@link PairRelay.flowReady} follows.
    *

@@ -16,6 +16,7 @@ export class InstanceDirectory {
   readonly adminSocket: string
   readonly stateFile: string
   readonly replayWindow: string
+  readonly epoch: string
 
   /** @throws OverlayError USAGE when the name cannot be one of a directory, or the path is too long for a unix socket */
   constructor(
@@ -26,6 +27,7 @@ export class InstanceDirectory {
     this.adminSocket = path.join(this.path, 'admin.sock')
     this.stateFile = path.join(this.path, 'state.json')
     this.replayWindow = path.join(this.path, 'replay-window')
+    this.epoch = path.join(this.path, 'pair-epoch')
     if (Buffer.byteLength(this.adminSocket) > UNIX_PATH_LIMIT) {
       throw new OverlayError('USAGE', `the path of the admin socket is longer than ${UNIX_PATH_LIMIT} bytes`, {
         suggestions: ['set OVERLAY_RUN_DIR to a shorter path'],
@@ -63,8 +65,8 @@ export class InstanceDirectory {
   }
 
   /**
-   * After an orderly end no file of the relays stays: edges unknown to the next run answer a challenge again. What the
-   * handshake plane keeps here is its own.
+   * After an orderly end no file of the relays stays but a pair's epoch: edges unknown to the next run answer a challenge
+   * again. What the handshake plane keeps here is its own.
    */
   remove(): void {
     for (const file of [this.adminSocket, this.stateFile, this.replayWindow]) rmSync(file, {force: true})

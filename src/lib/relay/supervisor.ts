@@ -5,8 +5,11 @@ import {formatEndpoint} from '../wire/endpoint.js'
 import {PREAMBLE_PURPOSE} from '../wire/preamble.js'
 import type {AdminRequest} from './admin-client.js'
 import {AdminSocket} from './admin-socket.js'
-import type {KeyJson, KeysJson} from './control-protocol.js'
+import type {KeysJson, PairAction} from './control-protocol.js'
 import type {HandshakePlane} from './handshake-plane.js'
+import type {PairPlane} from '../pair/pair-plane.js'
+import type {PairStatus} from '../pair/pair-status.js'
+import {linkKeys, type LinkKey} from '../replication/link-setup.js'
 import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
 import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
@@ -37,6 +40,8 @@ export interface SupervisorSettings {
   listeners: readonly Endpoint[]
   keyFile: string
   drainTimeoutMs: number
+  /** Null for a server of its own. */
+  pair: PairPlane | null
   /** Null when zero-RTT is off. */
   plane: HandshakePlane | null
   log(line: LogLine): void
@@ -59,6 +64,8 @@ export interface InstanceStatus {
   /** Null without the handshake plane. */
   handshake: object | null
   traffic: EdgeTraffic | GatewayTraffic
+  /** Null for a server of its own. */
+  pair: (PairStatus & {datapath: Record<string, number>}) | null
 }
 
 /** What a drain came to. */
@@ -128,8 +135,13 @@ export class Supervisor {
         ReplayFile.prepare(this.directory.replayWindow)
       }
 
+      if (settings.pair !== null) {
+        const pair = settings.pair.attach(this.keys, this.directory.epoch)
+        this.config = {...this.config, pair}
+      }
+
       const control = this.config.role === 'gateway' ? this.config.congestionControl : null
-      this.sockets = new ListeningSockets(settings.listeners, settings.processes, control)
+      this.sockets = new ListeningSockets(settings.listeners, settings.processes, control, this.config.pair)
       for (let i = 0; i < settings.processes; i++) this.spawn(i)
       await this.allReady()
       this.state = 'ready'
@@ -192,6 +204,7 @@ export class Supervisor {
     this.keys = readKeyFile(this.settings.keyFile)
     const json = keysJson(this.keys)
     this.settings.plane?.setKeys(this.keys)
+    this.settings.pair?.setKeys(this.keys)
     await Promise.all(this.children.map((child) => child.useKeys(json)))
     this.log(
       'info',
@@ -219,6 +232,7 @@ export class Supervisor {
         config.role === 'edge'
           ? edgeTraffic(parts as EdgeProcessStatus[])
           : gatewayTraffic(parts as GatewayProcessStatus[]),
+      pair: this.pairStatus(parts),
     }
   }
 
@@ -236,8 +250,16 @@ export class Supervisor {
         return this.reloadKeys()
       }
 
+      case 'pair-handover': {
+        return this.pairAction('handover')
+      }
+
+      case 'pair-claim': {
+        return this.pairAction('claim')
+      }
+
       default: {
-        throw new OverlayError('USAGE', 'the admin socket knows status, drain and reload-keys')
+        throw new OverlayError('USAGE', 'the admin socket knows status, drain, reload-keys, pair-handover and pair-claim')
       }
     }
   }
@@ -251,7 +273,7 @@ export class Supervisor {
 
   private spawn(index: number): void {
     if (!this.sockets) return
-    const child = new RelayChild(this.config, keysJson(this.keys), this.sockets.byProcess[index], {
+    const child = new RelayChild(this.config, keysJson(this.keys), this.sockets.byProcess[index], this.sockets.replication, {
       ready: () => this.progress?.(),
       log: (line) => this.settings.log(line),
       ended: (ended, how) => this.childEnded(ended, index, how),
@@ -338,6 +360,7 @@ export class Supervisor {
     this.sockets?.close()
     this.sockets = null
     this.settings.plane?.close()
+    this.settings.pair?.close()
     this.directory.remove()
   }
 
@@ -346,6 +369,19 @@ export class Supervisor {
       this.children.filter((child) => child.ready && !child.hasEnded).map((child) => child.status()),
     )
     return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value)
+  }
+
+  private pairStatus(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus['pair'] {
+    const {pair} = this.settings
+    const own = parts[0]?.pair
+    return pair === null || !own ? null : {...own, datapath: pair.counters()}
+  }
+
+  private async pairAction(action: PairAction): Promise<object> {
+    const child = this.children.find(({ready, hasEnded}) => ready && !hasEnded)
+    if (!child) throw new OverlayError('NOT_PAIRED', 'the relay process is being started')
+    await child.pair(action)
+    return {done: action}
   }
 
   private async countOpen(): Promise<number> {
@@ -363,10 +399,16 @@ export class Supervisor {
   }
 }
 
-function keysJson({current, previous}: KeyRing): KeysJson {
-  return {current: keyJson(current), previous: previous === null ? null : keyJson(previous)}
-}
-
-function keyJson(key: Key): KeyJson {
-  return {id: key.id, secret: key.derive(PREAMBLE_PURPOSE, 32).toString('hex')}
+function keysJson(keys: KeyRing): KeysJson {
+  const links = linkKeys(keys)
+  const json = (key: Key, link: LinkKey) => ({
+    id: key.id,
+    secret: key.derive(PREAMBLE_PURPOSE, 32).toString('hex'),
+    linkSecret: link.secret.toString('hex'),
+  })
+  const {current, previous} = keys
+  return {
+    current: json(current, links.current),
+    previous: previous === null || links.previous === null ? null : json(previous, links.previous),
+  }
 }

@@ -13,6 +13,12 @@ export class Lease {
     return this.#alone
   }
 
+  /** ms when it runs out: infinity for an owner that is alone, its negative for one that gave the address away. */
+  get until(): number {
+    if (this.#given) return Number.NEGATIVE_INFINITY
+    return this.#alone ? Number.POSITIVE_INFINITY : this.#until
+  }
+
   valid(now: number): boolean {
     return !this.#given && (this.#alone || now < this.#until)
   }

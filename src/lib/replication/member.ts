@@ -161,6 +161,16 @@ export class PairMember {
     if (this.#backup.tick(now) && this.#backup.synchronised) this.#ask('silent')
   }
 
+  /**
+   * Owns the address without asking anybody: nobody else can.
+   *
+   * @throws Error when this server owns it or holds an owner's flows
+   */
+  claim(): void {
+    if (this.#primary !== null || this.#backup.synchronised) throw new Error('this server is not fresh')
+    this.#own(this.#epoch + 1, 'claim')
+  }
+
   /** Planned hand-over. @throws Error when no backup holds the flows */
   handOver(now: number): void {
     if (this.#primary === null) throw new Error('this server does not own the address')

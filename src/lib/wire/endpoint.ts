@@ -30,6 +30,36 @@ export function parseEndpoint(text: string, what: string): Endpoint {
   return {address, port}
 }
 
+/**
+ * Reads a numeric address of either family.
+ *
+ * @throws OverlayError USAGE
+ */
+export function parseAddress(text: string, what: string): string {
+  if (isIPv4(text) || (isIPv6(text) && !text.includes('%'))) return text
+  throw new OverlayError('USAGE', `${what}: "${text}" is not a numeric address`, {
+    suggestions: ['write 192.0.2.1 or 2001:db8::1'],
+  })
+}
+
+/**
+ * Reads an address with the length of its network's prefix, `192.0.2.1/24`.
+ *
+ * @throws OverlayError USAGE
+ */
+export function parseNetworkAddress(text: string, what: string): {address: string; prefix: number} {
+  const [address, bits = ''] = text.split('/', 2)
+  const prefix = Number(bits)
+  const longest = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : -1
+  if (!/^\d{1,3}$/.test(bits) || prefix > longest) {
+    throw new OverlayError('USAGE', `${what}: "${text}" is not ADDRESS/PREFIX`, {
+      suggestions: ['write 192.0.2.1/24, or 2001:db8::1/64 for IPv6'],
+    })
+  }
+
+  return {address, prefix}
+}
+
 /** `10.0.0.1:80`, `[fd00::1]:80`. */
 export function formatEndpoint({address, port}: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`

@@ -1,0 +1,59 @@
+import {OverlayError} from '../errors/index.js'
+import type {PairSettings} from '../pair/pair-config.js'
+import {DEFAULT_SETTINGS} from '../replication/settings.js'
+import type {PairSection} from './schema.js'
+
+/** What a backup keeps beyond what the owner lets it: records of flows, small pieces. */
+const JOURNAL_MARGIN = 2
+
+/** By how much two clocks may differ over a lease, and a tick of the owner's loop, ms. */
+const CLOCK_MARGIN_MS = 50
+
+/**
+ * The pair of a configuration file, with defaults filled in.
+ *
+ * @param role edge or gateway, for messages
+ * @throws OverlayError CONFIG_INVALID
+ */
+export function pairSettings(section: PairSection, role: string): PairSettings {
+  const heartbeatMs = section.heartbeat ?? DEFAULT_SETTINGS.heartbeatMs
+  const leaseMs = section.lease ?? DEFAULT_SETTINGS.leaseMs
+  const takeoverMs = section.takeover ?? DEFAULT_SETTINGS.takeoverMs
+  if (leaseMs < 5 * heartbeatMs) {
+    throw invalid(role, `lease: ${leaseMs} ms is less than five heartbeats of ${heartbeatMs} ms`)
+  }
+
+  if (takeoverMs < leaseMs + CLOCK_MARGIN_MS) {
+    throw invalid(role, `takeover: ${takeoverMs} ms is not ${CLOCK_MARGIN_MS} ms more than the lease of ${leaseMs} ms`)
+  }
+
+  const families = section.virtualAddresses.filter(
+    ({address, peer}) => address.address.includes(':') !== peer.includes(':'),
+  )
+  if (families.length > 0) {
+    throw invalid(role, `virtualAddresses: ${families[0].address.address} and its peer are of different families`)
+  }
+
+  const journalBytes = section.journalLimit ?? DEFAULT_SETTINGS.journalBytes
+  return {
+    member: section.member,
+    listen: section.listen,
+    peer: section.peer,
+    virtualAddresses: section.virtualAddresses.map(({address, peer}) => ({...address, peer})),
+    coordination: 'static',
+    settings: {
+      ...DEFAULT_SETTINGS,
+      heartbeatMs,
+      leaseMs,
+      takeoverMs,
+      onBackupLoss: section.onBackupLoss ?? DEFAULT_SETTINGS.onBackupLoss,
+      journalBytes,
+      maxHeld: Math.min(DEFAULT_SETTINGS.maxHeld, Math.floor(journalBytes / JOURNAL_MARGIN)),
+      maxOutstanding: Math.min(DEFAULT_SETTINGS.maxOutstanding, Math.floor(journalBytes / 4)),
+    },
+  }
+}
+
+function invalid(role: string, problem: string): OverlayError {
+  return new OverlayError('CONFIG_INVALID', `${role}.pair.${problem}`)
+}

@@ -1,0 +1,350 @@
+import {Permit, type GatedKey} from '../gate/gate-maps.js'
+import type {Kicker} from '../gate/kicker.js'
+import type {PairDatapath} from '../gate/pair-datapath.js'
+import {EADDRNOTAVAIL} from '../kernel/errno.js'
+import {readLeg, type LegState} from '../kernel/leg-state.js'
+import {allocate, type Memory} from '../kernel/libc.js'
+import {peekSendQueue, unacknowledged} from '../kernel/send-queue.js'
+import {localName, socketNames} from '../kernel/socket-names.js'
+import {closeSilently} from '../kernel/tcp-repair.js'
+import {bindAddressNoPort, setLocalPortRange} from '../kernel/tcp-socket.js'
+import type {Connection, Side} from '../relay/connection.js'
+import type {RateLimitedLog} from '../relay/rate-limited-log.js'
+import type {PairRelay, Replicator} from '../relay/replicator.js'
+import type {Pending, Primary} from '../replication/primary.js'
+import {formatAddress} from '../wire/endpoint.js'
+import type {FarLeg} from '../wire/far-leg.js'
+import type {RawEndpoint} from '../wire/leg-record.js'
+import type {Direction} from '../wire/replication-frame.js'
+import {gatedKeyOf, PairFlow, type PairLeg} from './pair-flow.js'
+import type {SourceAddresses} from './source-addresses.js'
+
+/** Entries of a flow stay for so long after its end, ms: its last acknowledgement may have to be said again. */
+const FORGET_AFTER_MS = 3000
+
+/** The far leg's address is not known yet. */
+const NO_ENDPOINT: RawEndpoint = {address: Buffer.alloc(16), port: 0}
+
+/** What a connection that nobody replicates may say, also when this server is fenced. */
+const UNREPLICATED = Permit.Ungated | Permit.Fin | Permit.AnyFin | Permit.Rst | Permit.Fenced
+
+/** Room for what is queued between the look at a send queue's length and the look into it. */
+const PEEK_MARGIN = 65_536
+
+const DIRECTIONS: readonly Direction[] = [0, 1]
+
+/** What the replicator must know of the server that it is part of. */
+export interface ReplicatorHost {
+  /** Null while this server does not own the address. */
+  readonly primary: Primary | null
+  /** ms, CLOCK_BOOTTIME. */
+  readonly now: number
+  /** The datapath gates nothing. */
+  readonly ungated: boolean
+  /** Something is to be sent at the end of this turn. */
+  wake(): void
+  /** @returns false when there is no backup that holds everything */
+  handOver(): boolean
+}
+
+interface Forgotten {
+  readonly key: GatedKey
+  readonly at: number
+}
+
+/** The connections of this server's relay on one side, the owner's flows on the other: bytes, gates, ends. */
+export class FlowReplicator implements Replicator {
+  paused = false
+  /** Reading may go on, and the relay is to be told at the end of this turn. */
+  resumed = false
+  readonly flows = new Map<number, PairFlow>()
+  /** Connections that could not be replicated, and were closed. */
+  failed = 0
+  /** By the connection's name, in the order of their ends. */
+  readonly #forgotten = new Map<string, Forgotten>()
+  /** What the two directions' send queues held when they were looked into last. */
+  readonly #peeked: [Memory, Memory] = [allocate(PEEK_MARGIN), allocate(PEEK_MARGIN)]
+  #dialled: PairFlow | null = null
+  #repeat = false
+
+  constructor(
+    private readonly host: ReplicatorHost,
+    private readonly relay: PairRelay,
+    private readonly datapath: PairDatapath,
+    private readonly kicker: Kicker,
+    private readonly sources: SourceAddresses,
+    private readonly ports: readonly [number, number],
+    private readonly log: RateLimitedLog,
+  ) {}
+
+  // What the relay tells.
+
+  open(connection: Connection): boolean {
+    const {primary, now} = this.host
+    if (primary === null || !primary.speaks(now)) return false
+    try {
+      const near = this.#openLeg(connection.near.fd)
+      const {far} = connection
+      const dialFrom = far.fd < 0 ? NO_ENDPOINT : localName(far.fd)
+      const id = primary.open(near.record, dialFrom, NO_ENDPOINT, now)
+      const flow = new PairFlow(id, connection, near.record)
+      this.flows.set(id, flow)
+      connection.flow = flow
+      this.host.wake()
+      return true
+    } catch (error) {
+      this.#note(error)
+      return false
+    }
+  }
+
+  bindFar(fd: number, remote: Buffer): number {
+    const source = this.sources.towards(remote)
+    if (source === null) {
+      this.log.error('no-source', () => `no virtual address is in the network that leads to ${formatAddress(remote)}`)
+      return EADDRNOTAVAIL
+    }
+
+    setLocalPortRange(fd, this.ports[0], this.ports[1])
+    return bindAddressNoPort(fd, source)
+  }
+
+  dialled(connection: Connection, skips: FarLeg['skips'], heads: FarLeg['heads']): boolean {
+    const flow = connection.flow as PairFlow
+    try {
+      const {record} = this.#openLeg(connection.far.fd)
+      const far = {record, skips, heads}
+      flow.setFar(far)
+      this.#dialled = flow
+      this.host.primary!.dialled(flow.id, far, this.host.now)
+      this.#dialled = null
+      this.host.wake()
+      return true
+    } catch (error) {
+      this.#dialled = null
+      this.#note(error)
+      return false
+    }
+  }
+
+  redial(connection: Connection): void {
+    const flow = connection.flow as PairFlow
+    flow.ready = false
+    this.host.primary!.redial(flow.id)
+    if (flow.far === null) return
+    this.datapath.permit(flow.far.key, UNREPLICATED)
+    this.#forgetLater(flow.far.key)
+    flow.far = null
+  }
+
+  received(from: Side, bytes: Buffer, start: number, end: number): void {
+    const {connection} = from
+    const {id} = connection.flow as PairFlow
+    this.host.primary!.received(id, from === connection.near ? 0 : 1, bytes, start, end)
+    this.host.wake()
+  }
+
+  ended(from: Side): void {
+    const {connection} = from
+    const {id} = connection.flow as PairFlow
+    this.host.primary!.ended(id, from === connection.near ? 0 : 1)
+    this.host.wake()
+  }
+
+  permitFin(from: Side): void {
+    const {connection} = from
+    const flow = connection.flow as PairFlow
+    const sink = from === connection.near ? flow.far : flow.near
+    if (sink !== null) this.datapath.permit(sink.key, Permit.Fin, (sink.sendOrigin + from.received) >>> 0)
+  }
+
+  abort(connection: Connection): void {
+    const flow = connection.flow as PairFlow
+    for (const leg of [flow.near, flow.far]) if (leg !== null) this.datapath.permit(leg.key, Permit.Rst)
+    const {primary} = this.host
+    if (primary?.flows.has(flow.id)) {
+      primary.abort(flow.id)
+      this.host.wake()
+    }
+  }
+
+  forget(connection: Connection): void {
+    const flow = connection.flow as PairFlow
+    this.flows.delete(flow.id)
+    this.#forgetLater(flow.near.key)
+    if (flow.far !== null) this.#forgetLater(flow.far.key)
+  }
+
+  permitUnreplicated(fd: number): void {
+    const {local, remote} = socketNames(fd)
+    const key = gatedKeyOf(local, remote)
+    this.datapath.permit(key, UNREPLICATED)
+    this.#forgetLater(key)
+  }
+
+  discard(fd: number): void {
+    closeSilently(fd)
+  }
+
+  handOver(): boolean {
+    return this.host.handOver()
+  }
+
+  // What the owner asks.
+
+  gate(id: number, direction: Direction, offset: number): void {
+    if (this.host.ungated) return
+    const leg = this.flows.get(id)?.source(direction)
+    if (!leg) return
+    leg.kick.aim(leg.receiveOrigin + offset, this.#repeat)
+    this.kicker.send(leg.kick)
+  }
+
+  ready(id: number): void {
+    const flow = this.flows.get(id)
+    if (flow === undefined || flow.ready) return
+    flow.ready = true
+    if (flow !== this.#dialled) this.relay.flowReady(flow.connection)
+  }
+
+  closed(id: number): void {
+    const flow = this.flows.get(id)
+    if (flow !== undefined) this.relay.flowClosed(flow.connection)
+  }
+
+  pauseReading(paused: boolean): void {
+    this.paused = paused
+    this.resumed = !paused
+    this.host.wake()
+  }
+
+  pending(id: number, direction: Direction): Pending {
+    const flow = this.flows.get(id)
+    // A flow that is opened in this very moment: nothing was read of it.
+    if (flow === undefined) return {from: 0, parts: []}
+    const {connection} = flow
+    if (!flow.farOpen) {
+      const bytes = direction === 0 ? this.relay.openingBytes(connection) : null
+      return {from: 0, parts: bytes !== null && bytes.length > 0 ? [bytes] : []}
+    }
+
+    return this.#pendingOf(direction === 0 ? connection.near : connection.far, direction)
+  }
+
+  // By the clock.
+
+  /** Tells the owner what the far peers have acknowledged. */
+  sample(): void {
+    const {primary} = this.host
+    if (primary === null) return
+    for (const flow of this.flows.values()) {
+      // What may have to be sent to another gateway is not acknowledged before one has accepted.
+      if (!flow.farOpen) continue
+      for (const direction of DIRECTIONS) {
+        const known = primary.flows.get(flow.id)
+        if (known === undefined || known.kept === 0) break
+        const from = direction === 0 ? flow.connection.near : flow.connection.far
+        const acknowledged = acknowledgedOf(from)
+        if (acknowledged > known.streams[direction].acknowledged) {
+          primary.acknowledged(flow.id, direction, acknowledged)
+        }
+      }
+    }
+  }
+
+  /** Forgets what ended a while ago. */
+  expire(): void {
+    const before = this.host.now - FORGET_AFTER_MS
+    for (const [name, {key, at}] of this.#forgotten) {
+      if (at > before) return
+      this.#forgotten.delete(name)
+      this.datapath.forget(key)
+    }
+  }
+
+  /** Says all acknowledgements again: after a takeover peers may have missed them, or wait for a word. */
+  kickAll(): void {
+    const {primary} = this.host
+    if (primary === null) return
+    this.#repeat = true
+    for (const flow of this.flows.values()) {
+      const known = primary.flows.get(flow.id)
+      if (known === undefined) continue
+      for (const direction of DIRECTIONS) this.#kick(flow.source(direction), known.streams[direction].gate)
+    }
+
+    this.#repeat = false
+  }
+
+  /** The address is another's: nothing of this is ours any more. */
+  standDown(): void {
+    this.relay.dropAll((fd) => this.discard(fd))
+    this.flows.clear()
+    this.#forgotten.clear()
+    this.paused = false
+    this.resumed = false
+  }
+
+  #kick(leg: PairLeg | null, offset: number): void {
+    if (leg === null) return
+    leg.kick.aim(leg.receiveOrigin + offset, this.#repeat)
+    this.kicker.send(leg.kick)
+  }
+
+  #openLeg(fd: number): LegState {
+    const state = readLeg(fd)
+    const {local, remote} = state.record
+    const key = gatedKeyOf(local, remote)
+    // The same addresses and ports as of a connection that has just ended.
+    this.#forgotten.delete(nameOf(key))
+    this.datapath.openFlow(key, state)
+    return state
+  }
+
+  #pendingOf(from: Side, direction: Direction): Pending {
+    const {peer} = from
+    const queued = unacknowledged(peer.fd)
+    if (this.#peeked[direction].bytes.length < queued + PEEK_MARGIN) {
+      this.#peeked[direction] = allocate(2 * (queued + PEEK_MARGIN))
+    }
+
+    const memory = this.#peeked[direction]
+    const length = peekSendQueue(peer.fd, memory)
+    const first = from.received - from.heldLength - length
+    // What stands before offset 0 is the relay's own: the backup has it with the far leg.
+    const start = Math.max(0, -first)
+    const parts: Buffer[] = []
+    if (start < length) parts.push(memory.bytes.subarray(start, length))
+    if (from.heldLength > 0 && from.held !== null) {
+      const at = from.heldAt - from.held.address + Math.max(0, start - length)
+      const end = from.heldAt - from.held.address + from.heldLength
+      if (at < end) parts.push(from.held.bytes.subarray(at, end))
+    }
+
+    return {from: Math.max(0, first), parts}
+  }
+
+  #forgetLater(key: GatedKey): void {
+    const name = nameOf(key)
+    this.#forgotten.delete(name)
+    this.#forgotten.set(name, {key, at: this.host.now})
+  }
+
+  #note(error: unknown): void {
+    this.failed++
+    this.log.warning('not-replicated', () => `a connection cannot be replicated: ${(error as Error).message}`)
+  }
+}
+
+const nameOf = ({local, remote}: GatedKey): string => `${local.address} ${local.port} ${remote.address} ${remote.port}`
+
+/** What the peer that this side's bytes go to has acknowledged of them, our FIN counted as one more. */
+function acknowledgedOf(from: Side): number {
+  const {peer} = from
+  if (peer.fd < 0) return 0
+  const queued = unacknowledged(peer.fd)
+  const given = from.received - from.heldLength
+  if (!peer.shut) return Math.max(0, given - queued)
+  // Our FIN is the last of what is queued.
+  return queued === 0 ? given + 1 : Math.max(0, given - queued + 1)
+}
