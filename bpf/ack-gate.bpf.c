@@ -35,7 +35,9 @@ static __always_inline struct lease *get_lease(void)
 
 static __always_inline bool is_fenced(const struct lease *l)
 {
-	return l->until && bpf_ktime_get_ns() > l->until;
+	if (l->epoch < l->newest_epoch)
+		return true;
+	return l->until && bpf_ktime_get_boot_ns() > l->until;
 }
 
 /* A lease of one nanosecond after boot: over, and not "none". */
@@ -58,6 +60,9 @@ static __always_inline int send_kick(struct __sk_buff *skb, const struct gate_se
 		f->state = OPEN;
 	if (after(g->ack, f->gate))
 		f->gate = g->ack;
+	/* what user space asks to have acknowledged it has read: an entry made late may not have seen the kernel say so */
+	if (after(g->ack, f->want_ack))
+		f->want_ack = g->ack;
 	bool force = g->flags & 0x08; /* PSH: say it again, though it is nothing new */
 	__u32 ack = after(f->want_ack, f->gate) ? f->gate : f->want_ack;
 	if (!force && !after(ack, f->last_ack)) {
@@ -165,6 +170,30 @@ static __always_inline int hold_at_gate(struct __sk_buff *skb, const struct gate
 	return TC_ACT_UNSPEC;
 }
 
+/* A SYN or SYN/ACK of ours, or the first segment after it. */
+static __always_inline void open_acknowledgements(struct gated_flow *f, __u32 ack, __u32 edge)
+{
+	f->state = OPEN;
+	f->gate = f->irs = f->last_ack = f->want_ack = ack;
+	f->last_edge = f->want_edge = edge;
+}
+
+static __always_inline void pass_ungated(const struct gate_segment *g, struct gated_flow *f)
+{
+	__u32 edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
+	f->last_ack = f->want_ack = g->ack;
+	f->last_edge = f->want_edge = edge;
+	if (after(g->ack, f->gate))
+		f->gate = g->ack;
+}
+
+/* The peer ignores what comes from before that which the server before us had sent, and with it the acknowledgement. */
+static __always_inline void lift_sequence(struct __sk_buff *skb, const struct gate_segment *g, const struct gated_flow *f)
+{
+	if (!g->payload && !(g->flags & (TCP_FIN | TCP_RST)) && after(f->peer_ack, f->max_sent))
+		store_u32(skb, g->tcp_at, offsetof(struct tcp_header, seq), g->seq, f->peer_ack);
+}
+
 static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment *g)
 {
 	__u32 zero = 0;
@@ -172,9 +201,12 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 	struct lease *l = get_lease();
 	if (!set || !l || !g)
 		return TC_ACT_UNSPEC;
+	if (skb->mark == SETUP_MARK)
+		return TC_ACT_UNSPEC;
 	struct permit *p = bpf_map_lookup_elem(&permits, &g->key);
+	bool ending = g->flags & (TCP_FIN | TCP_RST);
 	if (is_fenced(l)) {
-		if ((g->flags & (TCP_FIN | TCP_RST)) && p && (p->flags & PERMIT_FENCED))
+		if (ending && p && (p->flags & PERMIT_FENCED))
 			return TC_ACT_UNSPEC;
 		count(FENCED_DROPPED);
 		return TC_ACT_SHOT;
@@ -182,46 +214,45 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 	struct gated_flow *f = bpf_map_lookup_elem(&gated_flows, &g->key);
 	if (skb->mark == KICK_MARK)
 		return f && !f->dead ? send_kick(skb, g, f) : TC_ACT_SHOT;
-	if (!f && set->solo)
+	if (p && (p->flags & PERMIT_UNGATED))
 		return TC_ACT_UNSPEC;
 	if (g->flags & TCP_SYN) {
 		open_flow(skb, g);
 		return TC_ACT_UNSPEC;
 	}
-	if (!f) {
-		count(UNKNOWN_DROPPED);
-		return TC_ACT_SHOT;
-	}
-	if (f->dead)
-		return TC_ACT_SHOT;
-	if (g->flags & (TCP_FIN | TCP_RST)) {
+	if (ending && !set->solo) {
 		bool consented = is_consented(g, p);
+		if ((g->flags & TCP_RST) && consented)
+			return TC_ACT_UNSPEC;
 		/* an RST without ACK answers a stray segment: the kernel's own, not the death of a process */
 		if (!consented && (g->flags & TCP_RST) && !(g->flags & TCP_ACK))
 			return TC_ACT_SHOT;
-		if (!consented) {
+		if (!consented && f) {
 			f->dead = 1;
 			fence(l);
 			count(NOT_CONSENTED);
 			return TC_ACT_SHOT;
 		}
-		if (g->flags & TCP_RST)
+	}
+	if (!f) {
+		if (set->solo)
 			return TC_ACT_UNSPEC;
+		count(UNKNOWN_DROPPED);
+		return TC_ACT_SHOT;
 	}
-	if (f->state == OPENING) {
-		f->state = OPEN;
-		f->gate = f->irs = f->last_ack = f->want_ack = g->ack;
-		f->last_edge = f->want_edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
-	}
+	if (f->dead)
+		return TC_ACT_SHOT;
+	if (g->flags & TCP_RST)
+		return TC_ACT_UNSPEC;
+	if (f->state == OPENING)
+		open_acknowledgements(f, g->ack, g->ack + ((__u32)g->window << (f->window_scale & 15)));
 	__u32 end = g->seq + g->payload + (g->flags & TCP_FIN ? 1 : 0);
 	if (after(end, f->max_sent))
 		f->max_sent = end;
 	remember_timestamps(skb, g, f);
-	if (p && (p->flags & PERMIT_UNGATED)) {
-		f->last_ack = f->want_ack = g->ack;
-		f->last_edge = f->want_edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
-		if (!g->payload && !(g->flags & TCP_FIN) && after(f->peer_ack, f->max_sent))
-			store_u32(skb, g->tcp_at, offsetof(struct tcp_header, seq), g->seq, f->peer_ack);
+	lift_sequence(skb, g, f);
+	if (set->solo) {
+		pass_ungated(g, f);
 		return TC_ACT_UNSPEC;
 	}
 	if (f->state == MUTE) {
@@ -316,6 +347,9 @@ int gate_ingress(struct __sk_buff *skb)
 				f->window_scale = 0;
 			if (!o.timestamps)
 				f->timestamps = 0;
+			/* at once: no acknowledgement that leaves can be mistaken for this one's */
+			if (f->state == OPENING)
+				open_acknowledgements(f, g.seq + 1, g.seq + 1);
 		}
 		return TC_ACT_UNSPEC;
 	}
@@ -333,6 +367,31 @@ int gate_ingress(struct __sk_buff *skb)
 			store_u32(skb, g.tcp_at, offsetof(struct tcp_header, ack), g.ack, f->max_sent);
 			count(PEER_ACK_CUT);
 		}
+	}
+	return TC_ACT_UNSPEC;
+}
+
+/*
+ * Egress of the replication link's interface. A process that dies closes its sockets by its kernel: a FIN or an RST with
+ * ACK says so, and from then on this host is silent, before the other server can know. Who is alive closes without a
+ * packet. An RST without ACK answers a segment of a link that was closed so: the other side must not hear it.
+ */
+SEC("tc")
+int link_egress(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct gate_settings *set = bpf_map_lookup_elem(&gate_settings, &zero);
+	struct lease *l = get_lease();
+	struct gate_segment g;
+	if (!set || !set->enabled || !l || !read_gate_segment(skb, true, &g))
+		return TC_ACT_UNSPEC;
+	if (g.key.local_port != set->link_port && g.key.remote_port != set->link_port)
+		return TC_ACT_UNSPEC;
+	if ((g.flags & TCP_RST) && !(g.flags & TCP_ACK))
+		return TC_ACT_SHOT;
+	if (g.flags & (TCP_FIN | TCP_RST)) {
+		fence(l);
+		count(LINK_CLOSED);
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -7,8 +7,10 @@
 
 #include <bpf/bpf_helpers.h>
 
-/* SO_MARK of the raw socket that raises gates (src/lib/kernel/ack-gate.ts) */
+/* SO_MARK of the raw socket that raises gates (src/lib/gate/kick-packet.ts) */
 #define KICK_MARK 0x4f560002
+/* of SYN/ACKs and SYNs that are made without a socket: they bind nobody */
+#define SETUP_MARK 0x4f560003
 
 struct virtual_address {
 	__be32 addr[4];
@@ -49,7 +51,7 @@ struct gated_flow {
 
 #define PERMIT_FIN 1	  /* a FIN may leave, at fin_seq */
 #define PERMIT_RST 2
-#define PERMIT_UNGATED 4  /* after a takeover, or without a backup */
+#define PERMIT_UNGATED 4  /* a connection that nobody replicates */
 #define PERMIT_CLAMP 8	  /* a restored flow: cut acknowledgements of what it has not sent yet */
 #define PERMIT_ANY_FIN 16 /* with PERMIT_FIN: wherever it stands */
 #define PERMIT_FENCED 32  /* FIN and RST may leave also when fenced: a leg that no backup can know */
@@ -61,11 +63,15 @@ struct permit {
 
 struct gate_settings {
 	__u32 enabled;
-	__u32 solo; /* flows without an entry are not gated */
+	__u32 solo; /* there is no backup: nothing is held back, FIN and RST need no consent */
+	__be16 link_port; /* of the replication link, on the side that accepts it */
+	__u16 reserved;
 };
 
 struct lease {
-	__u64 until; /* CLOCK_MONOTONIC ns; 0: none is needed */
+	__u64 until; /* CLOCK_BOOTTIME ns; 0: none is needed */
+	__u32 epoch; /* that it was given in */
+	__u32 newest_epoch; /* that was heard of: one greater than `epoch` ends the lease */
 };
 
 struct {
@@ -120,6 +126,7 @@ enum gate_counter {
 	NOT_CONSENTED,	   /* FIN or RST without consent: the host is fenced */
 	FENCED_DROPPED,	   /* packets held back because the lease is over */
 	UNKNOWN_DROPPED,   /* segments of flows without an entry */
+	LINK_CLOSED,	   /* the replication link's FIN or RST: the process is dead, the host is fenced */
 	PEER_ACK_CUT,	   /* acknowledgements of bytes that a restored flow has not sent yet */
 };
 

@@ -8,12 +8,24 @@ import {readNamedCounters} from '../handshake/counters.js'
 import type {Device} from '../handshake/network-device.js'
 import {type BpfMap, openPinnedMap} from '../kernel/bpf-map.js'
 import {BpfObject} from '../kernel/bpf-object.js'
+import {bootTimeMs} from '../kernel/boot-time.js'
 import {attachTc, createClsact, destroyClsact, detachTc, type TcPlace} from '../kernel/tc-filter.js'
 import {addressBytes} from '../wire/endpoint.js'
-import {decodeGatedFlow, encodePermit, GATE_COUNTERS, type GatedFlow, type GatedKey, gatedKey} from './gate-maps.js'
+import {
+  decodeGatedFlow,
+  encodePermit,
+  GATE_COUNTERS,
+  type GatedFlow,
+  type GatedKey,
+  gatedKey,
+  SETTINGS_BYTES,
+} from './gate-maps.js'
 
 /** Behind the handshake plane's filters: what these make of a packet is what passes the gate. */
 const GATE_PRIORITY = 20_320
+
+/** Of the replication link's filter, which may be on an interface of virtual addresses too. */
+const LINK_PRIORITY = 20_321
 
 const FIRST = Buffer.alloc(4)
 
@@ -22,6 +34,8 @@ export interface AckGateOptions {
   /** A directory on a bpffs, of this gate alone. */
   pins: string
   virtualAddresses: string[]
+  /** Interface of the replication link, if there is one. */
+  linkDevice?: Device
 }
 
 /** The ACK gate in the kernel; see bpf/ack-gate.bpf.c for what it does to packets. */
@@ -53,6 +67,12 @@ export class AckGate {
           attachTc(place(ifindex, 'ingress'), object.programFd('gate_ingress'))
           attachTc(place(ifindex, 'egress'), object.programFd('gate_egress'))
         }
+
+        const {linkDevice} = options
+        if (linkDevice !== undefined) {
+          if (createClsact(linkDevice.ifindex)) gate.#created.push(linkDevice.ifindex)
+          attachTc(linkPlace(linkDevice.ifindex), object.programFd('link_egress'))
+        }
       } finally {
         object.close()
       }
@@ -65,20 +85,21 @@ export class AckGate {
   }
 
   /** @param solo connections without an entry pass: there is no backup */
-  enable({solo = false}: {solo?: boolean} = {}): void {
-    const value = Buffer.alloc(8)
+  enable({solo = false, linkPort = 0}: {solo?: boolean; linkPort?: number} = {}): void {
+    const value = Buffer.alloc(SETTINGS_BYTES)
     value.writeUInt32LE(1, 0)
     value.writeUInt32LE(solo ? 1 : 0, 4)
+    value.writeUInt16BE(linkPort, 8)
     this.#map('gate_settings').update(FIRST, value)
   }
 
   disable(): void {
-    this.#map('gate_settings').update(FIRST, Buffer.alloc(8))
+    this.#map('gate_settings').update(FIRST, Buffer.alloc(SETTINGS_BYTES))
   }
 
-  /** Until then this host may speak for its virtual addresses. @param untilNs CLOCK_MONOTONIC; 0n: without end */
+  /** Until then this host may speak for its virtual addresses. @param untilNs CLOCK_BOOTTIME; 0n: without end */
   setLease(untilNs: bigint): void {
-    const value = Buffer.alloc(8)
+    const value = Buffer.alloc(16)
     value.writeBigUInt64LE(untilNs)
     this.#map('lease').update(FIRST, value)
   }
@@ -86,7 +107,7 @@ export class AckGate {
   /** True when the lease has run out, or a FIN or RST without consent has ended it. */
   get fenced(): boolean {
     const until = this.#map('lease').lookup(FIRST)!.readBigUInt64LE()
-    return until !== 0n && until < process.hrtime.bigint()
+    return until !== 0n && until < BigInt(Math.floor(bootTimeMs() * 1e6))
   }
 
   flow(key: GatedKey): GatedFlow | null {
@@ -121,6 +142,12 @@ export class AckGate {
       if (this.#created.includes(ifindex)) destroyClsact(ifindex)
     }
 
+    const {linkDevice} = this.#options
+    if (linkDevice !== undefined) {
+      detachTc(linkPlace(linkDevice.ifindex))
+      if (this.#created.includes(linkDevice.ifindex)) destroyClsact(linkDevice.ifindex)
+    }
+
     for (const map of this.#maps.values()) map.close()
     this.#maps.clear()
     for (const file of readdirSync(this.#options.pins)) rmSync(join(this.#options.pins, file))
@@ -133,6 +160,10 @@ export class AckGate {
     if (!map) this.#maps.set(name, (map = openPinnedMap(join(this.#options.pins, name), cpus)!))
     return map
   }
+}
+
+function linkPlace(ifindex: number): TcPlace {
+  return {ifindex, direction: 'egress', handle: TC_HANDLE, priority: LINK_PRIORITY}
 }
 
 function place(ifindex: number, direction: 'egress' | 'ingress'): TcPlace {

@@ -18,7 +18,7 @@ export const Permit = {
   /** A FIN, at the sequence number given. */
   Fin: 1,
   Rst: 2,
-  /** No gate: after a takeover, or without a backup. */
+  /** No gate: a connection that nobody replicates. */
   Ungated: 4,
   /** Acknowledgements of bytes that a restored connection has not sent yet are cut on their way in. */
   Clamp: 8,
@@ -50,6 +50,8 @@ export interface GatedFlow {
   peerReset: boolean
 }
 
+/** struct gate_settings. */
+export const SETTINGS_BYTES = 12
 export const FLOW_BYTES = 52
 export const PERMIT_BYTES = 8
 
@@ -109,5 +111,6 @@ export const GATE_COUNTERS = [
   'notConsented',
   'fencedDropped',
   'unknownDropped',
+  'linkClosed',
   'peerAckCut',
 ] as const

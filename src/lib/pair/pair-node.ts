@@ -25,9 +25,8 @@ import type {VirtualAddresses} from './virtual-addresses.js'
 /** How often clocks are looked at, ms; the loop's timers are no finer. */
 const TICK_MS = 10
 
-/** After a takeover acknowledgements are said again at these times, ms, and handshakes in progress are answered again. */
+/** After a takeover acknowledgements are said again at these times, ms. */
 const KICK_AT_MS = [10, 20, 50, 100, 200, 400] as const
-const SYN_ACK_AT_MS = [0, 30, 150, 600] as const
 
 /** A link on which nothing was heard for so many times `takeoverMs` is dead, whatever the kernel thinks. */
 const LINK_SILENCE = 3
@@ -75,7 +74,6 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   #restored: RestoredFlow[] = []
   #takenAt = Number.NEGATIVE_INFINITY
   #kicks: number = KICK_AT_MS.length
-  #synAcks: number = SYN_ACK_AT_MS.length
 
   /** @throws OverlayError PRIVILEGE_MISSING without CAP_NET_RAW */
   constructor(private readonly parts: PairParts) {
@@ -242,7 +240,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {relay, datapath, addresses, log} = this.parts
     const started = performance.now()
     const {now} = this
-    datapath.setRole({owner: true, via: false, solo: false})
+    datapath.setRole({solo: false})
     this.#role = ''
     this.ungated = false
     datapath.setLease(Number.POSITIVE_INFINITY, this.member.epoch)
@@ -254,7 +252,6 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.takeovers++
     this.#takenAt = now
     this.#kicks = 0
-    this.#synAcks = 0
     this.lastTakeover = {
       evidence,
       epoch: this.member.epoch,
@@ -279,7 +276,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     }
 
     // What cannot be carried on is over for the backup-to-be too.
-    for (const id of [...(this.primary?.flows.keys() ?? [])]) if (!this.flows.flows.has(id)) this.primary?.abort(id)
+    for (const id of (this.primary?.flows.keys() ?? [])) if (!this.flows.flows.has(id)) this.primary?.abort(id)
     this.#restored = []
     this.#fins.feed()
     this.flows.kickAll()
@@ -289,7 +286,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   standDown(): void {
     const {datapath, addresses, log} = this.parts
     datapath.setLease(Number.NEGATIVE_INFINITY, this.member.epoch)
-    datapath.setRole({owner: false, via: false, solo: false})
+    datapath.setRole({solo: false})
     this.#role = ''
     this.ungated = false
     this.#fins.clear()
@@ -340,11 +337,6 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       this.#fins.feed()
       this.flows.kickAll()
     }
-
-    if (this.#synAcks < SYN_ACK_AT_MS.length && since >= SYN_ACK_AT_MS[this.#synAcks]) {
-      this.#synAcks++
-      this.parts.datapath.resendSynAcks()
-    }
   }
 
   /** Before anything leaves on the link, the datapath is what the core believes it to be. */
@@ -352,8 +344,8 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {primary} = this
     const {datapath, epochs} = this.parts
     const solo = primary?.solo ?? false
-    const role = {owner: primary !== null, via: primary?.link === 'paired', solo}
-    const name = `${role.owner} ${role.via} ${role.solo}`
+    const role = {solo}
+    const name = `${solo}`
     if (name !== this.#role) {
       this.#role = name
       datapath.setRole(role)

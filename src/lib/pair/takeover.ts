@@ -48,7 +48,10 @@ export function restoreFlows(
       const streams = [adoptedStream(journal.streams[0]), adoptedStream(journal.streams[1])] as const
       legs.push(restoreNear(journal, streams, now))
       if (journal.far !== null) legs.push(restoreFar(journal, streams, now))
-      for (const leg of legs) datapath.restoreFlow(leg.record, leg)
+      for (const leg of legs) {
+        datapath.restoreFlow(gatedKeyOf(leg.record.local, leg.record.remote), leg.record, leg)
+      }
+
       restored.push({
         id: journal.id,
         legs,

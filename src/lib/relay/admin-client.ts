@@ -4,7 +4,10 @@ import {OverlayError, type ErrorJson} from '../errors/index.js'
 import {JsonLines} from './json-lines.js'
 import {InstanceDirectory, instanceNames, type RelayRole} from './run-directory.js'
 
-export type AdminRequest = {command: 'status'} | {command: 'drain'; timeoutMs?: number} | {command: 'pair-claim' | 'pair-handover' | 'reload-keys'}
+export type AdminRequest =
+  | {command: 'status'}
+  | {command: 'drain'; timeoutMs?: number}
+  | {command: 'pair-claim' | 'pair-handover' | 'reload-keys'}
 
 /**
  * Asks a running edge or gateway.

@@ -3,6 +3,7 @@ import {OverlayError} from '../errors/index.js'
 import {OVERLAY_BBR} from '../handshake/constants.js'
 import {EdgePlane} from '../handshake/edge-plane.js'
 import {GatewayPlane} from '../handshake/gateway-plane.js'
+import {devicesToward} from '../handshake/network-device.js'
 import type {KeyRing} from '../keys/key-file.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {EdgeConfig, GatewayConfig} from './process-config.js'
@@ -37,7 +38,8 @@ export function gatewayPlane(settings: RelaySettings<GatewayConfig>, log: Log): 
   return settings.zeroRtt
     ? new AttachedPlane(
         log,
-        (keys) => GatewayPlane.attach({...common(settings), keys, listen: listeners}),
+        (keys) =>
+          GatewayPlane.attach({...common(settings), interfaces: gatewayInterfaces(settings), keys, listen: listeners}),
         (plane) => plane.release(listeners),
       )
     : null
@@ -51,6 +53,16 @@ function common({name, interfaces, initialWindow, clockOffsetSeconds}: RelaySett
     initialWindow,
     clockOffsetSeconds,
   }
+}
+
+/** Of a pair, the addresses listened on are on no interface yet: their networks are. */
+function gatewayInterfaces({interfaces, pair, listeners}: RelaySettings<unknown>): string[] | undefined {
+  if (interfaces.length > 0) return interfaces
+  if (pair === null) return undefined
+  const listened = pair.virtualAddresses.filter(({address}) =>
+    listeners.some((listener) => listener.address === address),
+  )
+  return devicesToward(listened.map(({peer}) => peer))
 }
 
 class AttachedPlane<P extends Plane> implements HandshakePlane {

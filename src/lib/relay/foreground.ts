@@ -43,7 +43,7 @@ export async function runInForeground(
   const {name, config} = settings
   const supervisor = new Supervisor({
     ...settings,
-    pair: settings.pair === null ? null : new PairPlane(settings.name, config.role, settings.pair, settings.listeners),
+    pair: settings.pair === null ? null : new PairPlane(`${config.role}-${name}`, settings.pair),
     plane,
     log: (line) => output.log(line),
   })

@@ -136,7 +136,7 @@ export class Supervisor {
       }
 
       if (settings.pair !== null) {
-        const pair = settings.pair.attach(this.keys, this.directory.epoch)
+        const pair = settings.pair.attach(this.directory.epoch)
         this.config = {...this.config, pair}
       }
 
@@ -204,7 +204,6 @@ export class Supervisor {
     this.keys = readKeyFile(this.settings.keyFile)
     const json = keysJson(this.keys)
     this.settings.plane?.setKeys(this.keys)
-    this.settings.pair?.setKeys(this.keys)
     await Promise.all(this.children.map((child) => child.useKeys(json)))
     this.log(
       'info',
@@ -259,7 +258,10 @@ export class Supervisor {
       }
 
       default: {
-        throw new OverlayError('USAGE', 'the admin socket knows status, drain, reload-keys, pair-handover and pair-claim')
+        throw new OverlayError(
+          'USAGE',
+          'the admin socket knows status, drain, reload-keys, pair-handover and pair-claim',
+        )
       }
     }
   }
@@ -273,11 +275,17 @@ export class Supervisor {
 
   private spawn(index: number): void {
     if (!this.sockets) return
-    const child = new RelayChild(this.config, keysJson(this.keys), this.sockets.byProcess[index], this.sockets.replication, {
-      ready: () => this.progress?.(),
-      log: (line) => this.settings.log(line),
-      ended: (ended, how) => this.childEnded(ended, index, how),
-    })
+    const child = new RelayChild(
+      this.config,
+      keysJson(this.keys),
+      this.sockets.byProcess[index],
+      this.sockets.replication,
+      {
+        ready: () => this.progress?.(),
+        log: (line) => this.settings.log(line),
+        ended: (ended, how) => this.childEnded(ended, index, how),
+      },
+    )
     this.children[index] = child
   }
 

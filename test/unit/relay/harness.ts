@@ -61,7 +61,7 @@ export class Overlay {
       processes: 1,
       ...flags,
     })
-    return this.start(new Supervisor({...settings, plane: null, log: (line) => this.logs.push(line)}))
+    return this.start(new Supervisor({...settings, plane: null, pair: null, log: (line) => this.logs.push(line)}))
   }
 
   async edge(name: string, flags: Partial<EdgeFlags>): Promise<Supervisor> {
@@ -72,7 +72,7 @@ export class Overlay {
       processes: 1,
       ...flags,
     })
-    return this.start(new Supervisor({...settings, plane: null, log: (line) => this.logs.push(line)}))
+    return this.start(new Supervisor({...settings, plane: null, pair: null, log: (line) => this.logs.push(line)}))
   }
 
   /** A server on a port that the kernel chooses. */

@@ -1,0 +1,155 @@
+import {join} from 'node:path'
+
+import type {LegState} from '../kernel/leg-state.js'
+import {type BpfMap, openPinnedMap} from '../kernel/bpf-map.js'
+import {OverlayError} from '../errors/index.js'
+import {LEG_TIMESTAMPS, type LegRecord} from '../wire/leg-record.js'
+import {
+  decodeGatedFlow,
+  encodePermit,
+  FLOW_BYTES,
+  GateState,
+  gatedKey,
+  Permit,
+  restoredFlow,
+  SETTINGS_BYTES,
+  type GatedFlow,
+  type GatedKey,
+} from './gate-maps.js'
+
+const FIRST = Buffer.alloc(4)
+const LEASE_BYTES = 16
+
+/** A lease that is over, and not "none needed". */
+const OVER = 1n
+
+/** What the datapath does for the server that it is part of. */
+export interface PairRole {
+  /** There is no backup: nothing is held back. */
+  solo: boolean
+}
+
+/** The pair's maps as the relay process uses them; the control process has attached the programs (PairPlane). */
+export class PairDatapath {
+  readonly #settings: BpfMap
+  readonly #lease: BpfMap
+  readonly #flows: BpfMap
+  readonly #permits: BpfMap
+  readonly #leaseValue = Buffer.alloc(LEASE_BYTES)
+  readonly #settingsValue = Buffer.alloc(SETTINGS_BYTES)
+
+  private constructor(pins: string) {
+    const open = (name: string): BpfMap => {
+      const map = openPinnedMap(join(pins, name))
+      if (map === null) throw new OverlayError('NOT_FOUND', `the map ${name} is not pinned`)
+      return map
+    }
+
+    this.#settings = open('gate_settings')
+    this.#lease = open('lease')
+    this.#flows = open('gated_flows')
+    this.#permits = open('permits')
+    this.#settings.lookup(FIRST)!.copy(this.#settingsValue)
+    this.#lease.lookup(FIRST)!.copy(this.#leaseValue)
+  }
+
+  /**
+   * @param pins the directory on a bpffs that PairPlane was given
+   * @throws OverlayError NOT_FOUND when nothing is attached
+   */
+  static open(pins: string): PairDatapath {
+    return new PairDatapath(pins)
+  }
+
+  /**
+   * Until then this server may speak for its virtual addresses.
+   *
+   * @param until ms of CLOCK_BOOTTIME; infinity: without end; its negative: not at all
+   * @param epoch that it owns them in
+   */
+  setLease(until: number, epoch: number): void {
+    let value = OVER
+    if (until === Number.POSITIVE_INFINITY) value = 0n
+    else if (until > 0) value = BigInt(Math.floor(until * 1e6))
+    this.#leaseValue.writeBigUInt64LE(value, 0)
+    this.#leaseValue.writeUInt32LE(epoch, 8)
+    this.#lease.update(FIRST, this.#leaseValue)
+  }
+
+  /** An epoch was granted, to this server or another: leases of older ones end. */
+  noteNewerEpoch(epoch: number): void {
+    this.#leaseValue.writeUInt32LE(Math.max(epoch, this.#leaseValue.readUInt32LE(12)), 12)
+    this.#lease.update(FIRST, this.#leaseValue)
+  }
+
+  setRole({solo}: PairRole): void {
+    this.#settingsValue.writeUInt32LE(1, 0)
+    this.#settingsValue.writeUInt32LE(solo ? 1 : 0, 4)
+    this.#settings.update(FIRST, this.#settingsValue)
+  }
+
+  flow(key: GatedKey): GatedFlow | null {
+    const value = this.#flows.lookup(gatedKey(key))
+    return value && decodeGatedFlow(value)
+  }
+
+  /**
+   * Lets a connection that was just accepted or dialled speak, up to its gate; without an entry nothing of it leaves. An
+   * entry that the program has made of its SYN or SYN/ACK stays.
+   */
+  openFlow(key: GatedKey, {record, receiveNext, rightEdge}: LegState): void {
+    const bytes = gatedKey(key)
+    const irs = (record.irs + 1) >>> 0
+    const iss = (record.iss + 1) >>> 0
+    this.#permits.delete(bytes)
+    const known = this.#flows.lookup(bytes)
+    if (known !== null) {
+      const flow = decodeGatedFlow(known)
+      if (flow.irs === irs && flow.iss === iss && flow.state === GateState.Open) return
+    }
+
+    const value = Buffer.alloc(FLOW_BYTES)
+    // gate, irs, last_ack, last_edge; iss, max_sent, peer_ack
+    for (const index of [0, 1, 4, 5]) value.writeUInt32LE(irs, index * 4)
+    for (const index of [2, 3, 8]) value.writeUInt32LE(iss, index * 4)
+    value.writeUInt32LE(receiveNext, 6 * 4)
+    value.writeUInt32LE(rightEdge, 7 * 4)
+    value.writeUInt32LE(record.timestamp, 9 * 4)
+    value[44] = record.receiveScale
+    value[45] = GateState.Open
+    value[47] = record.options & LEG_TIMESTAMPS
+    this.#flows.update(bytes, value)
+  }
+
+  /** The entries of a leg that another server has had, before its socket speaks. */
+  restoreFlow(key: GatedKey, record: LegRecord, position: {sendSequence: number; receiveSequence: number}): void {
+    const bytes = gatedKey(key)
+    this.#permits.update(bytes, encodePermit(Permit.Clamp))
+    const value = restoredFlow({
+      received: position.receiveSequence,
+      sent: position.sendSequence,
+      windowScale: record.receiveScale,
+      timestamps: (record.options & LEG_TIMESTAMPS) !== 0,
+    })
+    value.writeUInt32LE(record.timestamp, 9 * 4)
+    this.#flows.update(bytes, value)
+  }
+
+  /** What may leave beside what the gate lets through; what a restored flow has beside it stays. */
+  permit(key: GatedKey, flags: number, finSequence = 0): void {
+    const bytes = gatedKey(key)
+    const clamp = (this.#permits.lookup(bytes)?.readUInt32LE(0) ?? 0) & Permit.Clamp
+    this.#permits.update(bytes, encodePermit(flags | clamp, finSequence))
+  }
+
+  forget(key: GatedKey): void {
+    const bytes = gatedKey(key)
+    this.#permits.delete(bytes)
+    this.#flows.delete(bytes)
+  }
+
+  /** Forgets every connection. */
+  clearFlows(): void {
+    for (const map of [this.#permits, this.#flows]) for (const key of map.keys()) map.delete(key)
+  }
+}
