@@ -324,6 +324,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
 
     if (near.ended && near.heldLength === 0 && !far.shut) {
       far.shut = true
+      if (connection.flow !== null) this.replicator!.permitFin(near)
       shutdownWrite(far.fd)
     }
 
