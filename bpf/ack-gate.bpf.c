@@ -14,7 +14,7 @@
  * the only way to make the kernel's side speak now (docs/ARCHITECTURE.md).
  */
 #include "counters.h"
-#include "gate-segment.h"
+#include "gate-options.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

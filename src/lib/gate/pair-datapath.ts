@@ -16,6 +16,8 @@ import {
   type GatedFlow,
   type GatedKey,
 } from './gate-maps.js'
+import {encodeSetupRole, SETUP_ROLE_BYTES} from './setup-maps.js'
+import {SynAckResender} from './syn-ack-resender.js'
 
 const FIRST = Buffer.alloc(4)
 const LEASE_BYTES = 16
@@ -27,6 +29,10 @@ const OVER = 1n
 export interface PairRole {
   /** There is no backup: nothing is held back. */
   solo: boolean
+  /** With a set-up plane: this server takes connections in; false unless given. */
+  owner?: boolean
+  /** With a set-up plane: the backup answers clients' SYNs; false unless given. */
+  via?: boolean
 }
 
 /** The pair's maps as the relay process uses them; the control process has attached the programs (PairPlane). */
@@ -35,6 +41,10 @@ export class PairDatapath {
   readonly #lease: BpfMap
   readonly #flows: BpfMap
   readonly #permits: BpfMap
+  /** Null without a set-up plane. */
+  readonly #setupRole: BpfMap | null
+  readonly #resender: SynAckResender | null
+  readonly #roleValue = Buffer.alloc(SETUP_ROLE_BYTES)
   readonly #leaseValue = Buffer.alloc(LEASE_BYTES)
   readonly #settingsValue = Buffer.alloc(SETTINGS_BYTES)
 
@@ -49,6 +59,8 @@ export class PairDatapath {
     this.#lease = open('lease')
     this.#flows = open('gated_flows')
     this.#permits = open('permits')
+    this.#setupRole = openPinnedMap(join(pins, 'setup_role'))
+    this.#resender = this.#setupRole && SynAckResender.open(pins)
     this.#settings.lookup(FIRST)!.copy(this.#settingsValue)
     this.#lease.lookup(FIRST)!.copy(this.#leaseValue)
   }
@@ -82,10 +94,22 @@ export class PairDatapath {
     this.#lease.update(FIRST, this.#leaseValue)
   }
 
-  setRole({solo}: PairRole): void {
+  /** What the gate and the set-up plane do from now on. The lease is a matter of its own. */
+  setRole({solo, owner = false, via = false}: PairRole): void {
     this.#settingsValue.writeUInt32LE(1, 0)
     this.#settingsValue.writeUInt32LE(solo ? 1 : 0, 4)
     this.#settings.update(FIRST, this.#settingsValue)
+    this.#setupRole?.update(FIRST, encodeSetupRole(owner, via, this.#roleValue))
+  }
+
+  /**
+   * Says again the SYN/ACKs of the last 3 s, right after a takeover: at 2, 30, 150 and 600 ms.
+   *
+   * @param nowMs CLOCK_BOOTTIME
+   * @returns how many; 0 without a set-up plane
+   */
+  resendSynAcks(nowMs: number): number {
+    return this.#resender?.resend(nowMs) ?? 0
   }
 
   flow(key: GatedKey): GatedFlow | null {

@@ -1,7 +1,8 @@
 import {existsSync} from 'node:fs'
 import {fileURLToPath} from 'node:url'
 
-export type BpfObjectName = 'ack-gate' | 'handshake-edge' | 'handshake-gateway' | 'handshake-vectors' | 'overlay-bbr'
+export type BpfObjectName =
+  'ack-gate' | 'handshake-edge' | 'handshake-gateway' | 'handshake-vectors' | 'overlay-bbr' | 'pair-setup'
 
 /** Path of a compiled program: dist/bpf, also when run from src/. */
 export function bpfObjectPath(name: BpfObjectName): string {
