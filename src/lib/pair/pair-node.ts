@@ -27,6 +27,8 @@ const TICK_MS = 10
 
 /** After a takeover acknowledgements are said again at these times, ms. */
 const KICK_AT_MS = [10, 20, 50, 100, 200, 400] as const
+/** SYN/ACKs too: clients that wait for the server's first word would not ask for them. */
+const SYN_ACK_AT_MS = [0, 30, 150, 600] as const
 
 /** A link on which nothing was heard for so many times `takeoverMs` is dead, whatever the kernel thinks. */
 const LINK_SILENCE = 3
@@ -74,6 +76,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   #restored: RestoredFlow[] = []
   #takenAt = Number.NEGATIVE_INFINITY
   #kicks: number = KICK_AT_MS.length
+  #synAcks: number = SYN_ACK_AT_MS.length
 
   /** @throws OverlayError PRIVILEGE_MISSING without CAP_NET_RAW */
   constructor(private readonly parts: PairParts) {
@@ -240,7 +243,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {relay, datapath, addresses, log} = this.parts
     const started = performance.now()
     const {now} = this
-    datapath.setRole({solo: false})
+    datapath.setRole({solo: false, owner: true})
     this.#role = ''
     this.ungated = false
     datapath.setLease(Number.POSITIVE_INFINITY, this.member.epoch)
@@ -252,6 +255,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.takeovers++
     this.#takenAt = now
     this.#kicks = 0
+    this.#synAcks = 0
     this.lastTakeover = {
       evidence,
       epoch: this.member.epoch,
@@ -276,7 +280,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     }
 
     // What cannot be carried on is over for the backup-to-be too.
-    for (const id of (this.primary?.flows.keys() ?? [])) if (!this.flows.flows.has(id)) this.primary?.abort(id)
+    for (const id of this.primary?.flows.keys() ?? []) if (!this.flows.flows.has(id)) this.primary?.abort(id)
     this.#restored = []
     this.#fins.feed()
     this.flows.kickAll()
@@ -337,6 +341,11 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       this.#fins.feed()
       this.flows.kickAll()
     }
+
+    if (this.#synAcks < SYN_ACK_AT_MS.length && since >= SYN_ACK_AT_MS[this.#synAcks]) {
+      this.#synAcks++
+      this.parts.datapath.resendSynAcks(this.now)
+    }
   }
 
   /** Before anything leaves on the link, the datapath is what the core believes it to be. */
@@ -344,8 +353,8 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {primary} = this
     const {datapath, epochs} = this.parts
     const solo = primary?.solo ?? false
-    const role = {solo}
-    const name = `${solo}`
+    const role = {solo, owner: primary !== null, via: primary?.link === 'paired'}
+    const name = `${role.solo} ${role.owner} ${role.via}`
     if (name !== this.#role) {
       this.#role = name
       datapath.setRole(role)

@@ -1,18 +1,35 @@
 import {join} from 'node:path'
 
 import {AckGate} from '../gate/ack-gate.js'
+import type {SetupSettings} from '../gate/setup-maps.js'
+import {SetupPlane} from '../gate/setup-plane.js'
 import {findDevice, routeTo} from '../handshake/network-device.js'
 import {findBpffs, unmount, type FileSystem} from '../handshake/mounts.js'
+import type {KeyRing} from '../keys/key-file.js'
+import type {Endpoint} from '../wire/endpoint.js'
 import type {PairConfig, PairSettings} from './pair-config.js'
+
+/** What a client's connection takes for its round trip until it has measured one, ms. */
+const RTT_GUESS_MS = 100
+
+/** IP and TCP headers of a segment without options. */
+const HEADERS_IPV4 = 40
+const HEADERS_IPV6 = 60
 
 /** The pair's half in the kernel, held by the control process: it is there before a relay process, and after. */
 export class PairPlane {
   #gate: AckGate | null = null
+  #setup: SetupPlane | null = null
+  #segments: Omit<SetupSettings, 'keys'> | null = null
   #bpffs: FileSystem | null = null
 
   constructor(
     readonly instance: string,
     readonly settings: PairSettings,
+    /** What clients, or edges, connect to. */
+    readonly listeners: readonly Endpoint[],
+    /** Seconds that the clock of SYN/ACKs is off, for tests and scenarios. */
+    readonly clockOffsetSeconds: number,
   ) {}
 
   /**
@@ -22,7 +39,7 @@ export class PairPlane {
    * @param epochPath file that keeps the epoch
    * @throws OverlayError NOT_FOUND, UNREACHABLE, PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING
    */
-  attach(epochPath: string): PairConfig {
+  attach(keys: KeyRing, epochPath: string): PairConfig {
     const {settings} = this
     const virtualAddresses = settings.virtualAddresses.map((each) => ({...each, device: routeTo(each.peer).device}))
     const devices = [...new Set(virtualAddresses.map(({device}) => device))].map((name) => findDevice(name))
@@ -37,14 +54,35 @@ export class PairPlane {
     this.#gate.setLease(1n)
     const linkPort = settings.member === 'b' ? settings.listen.port : settings.peer.port
     this.#gate.enable({linkPort})
+    const mtu = Math.min(...devices.map((device) => device.mtu))
+    this.#segments = {
+      mssIPv4: mtu - HEADERS_IPV4,
+      mssIPv6: mtu - HEADERS_IPV6,
+      rttGuessMs: RTT_GUESS_MS,
+      clockOffsetSeconds: this.clockOffsetSeconds,
+    }
+    this.#setup = SetupPlane.attach({
+      devices,
+      pins,
+      virtualAddresses,
+      listeners: [...this.listeners],
+      settings: {...this.#segments, keys},
+    })
     return {...settings, virtualAddresses, pins, epochPath}
   }
 
+  /** Connections in setup under the key before go on. */
+  setKeys(keys: KeyRing): void {
+    if (this.#segments !== null) this.#setup?.setSettings({...this.#segments, keys})
+  }
+
   counters(): Record<string, number> {
-    return this.#gate?.counters() ?? {}
+    return {...this.#gate?.counters(), ...this.#setup?.counters()}
   }
 
   close(): void {
+    this.#setup?.detach()
+    this.#setup = null
     this.#gate?.detach()
     this.#gate = null
     if (this.#bpffs?.mountedHere) unmount(this.#bpffs.path)

@@ -43,7 +43,7 @@ export async function runInForeground(
   const {name, config} = settings
   const supervisor = new Supervisor({
     ...settings,
-    pair: settings.pair === null ? null : new PairPlane(`${config.role}-${name}`, settings.pair),
+    pair: pairPlane(settings),
     plane,
     log: (line) => output.log(line),
   })
@@ -81,4 +81,14 @@ export async function runInForeground(
   } finally {
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
   }
+}
+
+function pairPlane({
+  name,
+  config,
+  pair,
+  listeners,
+  clockOffsetSeconds,
+}: RelaySettings<ProcessConfig>): PairPlane | null {
+  return pair === null ? null : new PairPlane(`${config.role}-${name}`, pair, listeners, clockOffsetSeconds)
 }

@@ -136,7 +136,7 @@ export class Supervisor {
       }
 
       if (settings.pair !== null) {
-        const pair = settings.pair.attach(this.directory.epoch)
+        const pair = settings.pair.attach(this.keys, this.directory.epoch)
         this.config = {...this.config, pair}
       }
 
@@ -204,6 +204,7 @@ export class Supervisor {
     this.keys = readKeyFile(this.settings.keyFile)
     const json = keysJson(this.keys)
     this.settings.plane?.setKeys(this.keys)
+    this.settings.pair?.setKeys(this.keys)
     await Promise.all(this.children.map((child) => child.useKeys(json)))
     this.log(
       'info',
