@@ -236,8 +236,9 @@ int setup_ingress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	struct bpf_sock *socket = lookup_socket(skb, &g);
 	int act = TC_ACT_UNSPEC;
+	/* the processes of this server are dead, and the other is about to take over */
 	if (!socket)
-		return act;
+		return opening && role->via ? hand_over_syn(skb, &g) : act;
 	bool waiting = socket->state == BPF_TCP_LISTEN || socket->state == BPF_TCP_TIME_WAIT;
 	/* of a connection that exists, the kernel answers a SYN itself */
 	if (waiting)
