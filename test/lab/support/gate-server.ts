@@ -15,6 +15,7 @@ import {type GatedKey, Permit} from '../../../src/lib/gate/gate-maps.js'
 import {KickPacket} from '../../../src/lib/gate/kick-packet.js'
 import {Kicker} from '../../../src/lib/gate/kicker.js'
 import {findDevice} from '../../../src/lib/handshake/network-device.js'
+import {bootTimeMs} from '../../../src/lib/kernel/boot-time.js'
 
 const [device, pins, port, ...addresses] = process.argv.slice(2)
 const gate = AckGate.attach({devices: [findDevice(device)], pins, virtualAddresses: addresses})
@@ -78,7 +79,7 @@ function handle(line: string): object {
     }
 
     case 'lease': {
-      gate.setLease(process.hrtime.bigint() + BigInt(value) * 1_000_000n)
+      gate.setLease(BigInt(Math.floor((bootTimeMs() + Number(value)) * 1e6)))
       return {}
     }
 
