@@ -43,7 +43,7 @@ describe('set-up plane: packets and maps', () => {
       expect(tcp.readUInt32BE(4)).to.equal(SEEN.iss)
       expect(tcp.readUInt32BE(8)).to.equal(0)
       expect(tcp.subarray(12, 16).toString('hex')).to.equal('a012ffff')
-      expect(tcp.subarray(20).toString('hex')).to.equal('020405b4' + '0402080a' + '11223344' + '55667788' + '0103030a')
+      expect(tcp.subarray(20).toString('hex')).to.equal('020405b40402080a11223344556677880103030a')
       const source = packet.subarray(at === 20 ? 12 : 8, at === 20 ? 16 : 24)
       const destination = packet.subarray(at === 20 ? 16 : 24, at === 20 ? 20 : 40)
       expect(addToSum(pseudoHeaderSum(source, destination, 6, 40), tcp)).to.equal(0xff_ff)
@@ -73,7 +73,7 @@ describe('set-up plane: packets and maps', () => {
     expect(encodeSetupSettings({...sizes, keys: {current, previous: null}}).readUInt32LE(32)).to.equal(1)
     expect(encodeSetupRole(true, false).toString('hex')).to.equal('0100000000000000')
     const listener = listeningKey({address: '10.0.0.1', port: 0x12_34})
-    expect(listener.toString('hex')).to.equal('00000000000000000000ffff0a000001' + '12340000')
+    expect(listener.toString('hex')).to.equal('00000000000000000000ffff0a00000112340000')
   })
 
   it('an answered SYN is read back', () => {
