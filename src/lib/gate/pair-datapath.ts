@@ -90,6 +90,8 @@ export class PairDatapath {
 
   /** An epoch was granted, to this server or another: leases of older ones end. */
   noteNewerEpoch(epoch: number): void {
+    // As it stands: the program may have ended the lease.
+    this.#lease.lookup(FIRST)!.copy(this.#leaseValue)
     this.#leaseValue.writeUInt32LE(Math.max(epoch, this.#leaseValue.readUInt32LE(12)), 12)
     this.#lease.update(FIRST, this.#leaseValue)
   }

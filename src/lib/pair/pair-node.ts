@@ -70,7 +70,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   ungated = false
   readonly #kicker = new Kicker()
   readonly #fins = new OwedFins(new RawPacketSender())
-  readonly #timer = new Timer(() => this.#tick())
+  readonly #timer: Timer
   #lease = Number.NaN
   #role = ''
   #restored: RestoredFlow[] = []
@@ -82,6 +82,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   constructor(private readonly parts: PairParts) {
     super()
     const {loop, log, config, keys, relay, coordinator, datapath, epochs} = parts
+    this.#timer = new Timer(() => this.#tick())
     this.member = new PairMember(config.settings, coordinator, this, config.member === 'a', epochs.epoch)
     this.link = new ReplicationLink(
       loop,
