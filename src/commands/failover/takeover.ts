@@ -25,7 +25,7 @@ its servers, since one alone cannot tell whether the other owns the addresses: s
 
   protected async perform(): Promise<TakeoverResult> {
     const {flags} = await this.parse(FailoverTakeover)
-    return takeover(flags.name, flags.alone)
+    return takeover(flags.name, flags.alone ?? false)
   }
 
   protected render(result: TakeoverResult): string {

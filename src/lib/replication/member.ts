@@ -38,6 +38,8 @@ export class PairMember {
   #epoch: number
   #linked = false
   #asking = false
+  /** The address was handed to us on this link: what the other side had sent before it knew is of the past. */
+  #handedOver = false
   readonly #refuse = Buffer.alloc(REFUSE_LENGTH)
   readonly #header = new FrameHeader()
 
@@ -78,6 +80,7 @@ export class PairMember {
   /** An authenticated link is up; any earlier one is gone, with whatever was still in it. */
   linkUp(ownRandom: Buffer, remote: Member, now: number): void {
     if (this.#linked) this.linkLost('reset', now)
+    this.#handedOver = false
     const decision = decide({standing: this.standing, epoch: this.#epoch, random: ownRandom}, remote)
     if (decision === null) {
       this.output.closeLink('reset')
@@ -119,6 +122,7 @@ export class PairMember {
   /** A frame of the link that is up. @throws nothing: a peer that breaks the protocol loses the link. */
   frame(header: FrameHeader, payload: Buffer, now: number): void {
     this.#guard(now, () => {
+      if (this.#isPast(header)) return
       this.#checkEpoch(header, now)
       if (this.#primary !== null) {
         if (header.type === FrameType.REFUSE) {
@@ -139,6 +143,7 @@ export class PairMember {
   /** A part of a DATA frame. */
   data(header: FrameHeader, bytes: Buffer, start: number, end: number, now: number): void {
     this.#guard(now, () => {
+      if (this.#isPast(header)) return
       this.#checkEpoch(header, now)
       if (this.#primary !== null) throw new ReplicationProtocolError('data for an owner')
       this.#backup.heard(now)
@@ -193,6 +198,11 @@ export class PairMember {
       else if (error instanceof ReplicationProtocolError) this.protocolError(now)
       else throw error
     }
+  }
+
+  #isPast(header: FrameHeader): boolean {
+    if (this.#handedOver && header.epoch >= this.#epoch) this.#handedOver = false
+    return this.#handedOver
   }
 
   #checkEpoch(header: FrameHeader, now: number): void {
@@ -259,6 +269,7 @@ export class PairMember {
     this.output.carryOn()
     if (!this.#linked) return
     if (evidence === 'handover') {
+      this.#handedOver = true
       this.#header.type = FrameType.HANDOVER_DONE
       this.#header.length = 0
       this.#send(this.#header, null, 0)
