@@ -303,6 +303,7 @@ export class FlowReplicator implements Replicator {
 
   #pendingOf(from: Side, direction: Direction): Pending {
     const {peer} = from
+    if (peer.gone) return {from: from.received, parts: []}
     const queued = unacknowledged(peer.fd)
     if (this.#peeked[direction].bytes.length < queued + PEEK_MARGIN) {
       this.#peeked[direction] = allocate(2 * (queued + PEEK_MARGIN))
@@ -341,6 +342,7 @@ const nameOf = ({local, remote}: GatedKey): string => `${local.address} ${local.
 /** What the peer that this side's bytes go to has acknowledged of them, our FIN counted as one more. */
 function acknowledgedOf(from: Side): number {
   const {peer} = from
+  if (peer.gone) return from.received + (from.ended ? 1 : 0)
   if (peer.fd < 0) return 0
   const queued = unacknowledged(peer.fd)
   const given = from.received - from.heldLength

@@ -35,6 +35,8 @@ export class Side extends Pollable {
   held: Slab | null = null
   heldAt = 0
   heldLength = 0
+  /** Its peer has said and been told everything, and is gone: the socket is closed, the other one goes on. */
+  gone = false
   /** Bytes read from this socket in this connection, by this server or one before it. */
   received = 0
   /** Of these, by servers before it. */
@@ -69,6 +71,7 @@ export class Side extends Pollable {
     this.heldLength = 0
     this.received = 0
     this.adopted = 0
+    this.gone = false
   }
 }
 

@@ -2,7 +2,7 @@ import process from 'node:process'
 
 import type {PairNode} from '../pair/pair-node.js'
 import {startPair} from '../pair/start-pair.js'
-import type {LinkKeys} from '../replication/link-setup.js'
+import type {LinkKey, LinkKeys} from '../replication/link-setup.js'
 import {PreambleKey} from '../wire/preamble.js'
 import {ControlChannel} from './control-channel.js'
 import {
@@ -203,8 +203,11 @@ function readKeys({current, previous}: KeysJson): PreambleKeys {
 }
 
 function readLinkKeys({current, previous}: KeysJson): LinkKeys {
-  const read = ({id, linkSecret}: KeyJson) => ({id, secret: Buffer.from(linkSecret, 'hex')})
-  return {current: read(current), previous: previous === null ? null : read(previous)}
+  return {current: readLinkKey(current), previous: previous === null ? null : readLinkKey(previous)}
+}
+
+function readLinkKey({id, linkSecret}: KeyJson): LinkKey {
+  return {id, secret: Buffer.from(linkSecret, 'hex')}
 }
 
 function readKey({id, secret}: KeyJson): PreambleKey {

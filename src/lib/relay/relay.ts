@@ -306,9 +306,22 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     this.close(connection, false)
   }
 
-  /** Only an error is news: it was reset, or its peer is gone. */
-  private linger(connection: C, side: Side): void {
-    if (side.failed) this.close(connection, true)
+  /** Only an error is news: its peer has forgotten the connection. What the other one still needs is with the kernel. */
+  private linger(_connection: C, side: Side): void {
+    if (side.failed) this.partWith(side)
+  }
+
+  /**
+   * A peer that has sent its FIN, and was sent ours, answers with an RST: it has no such connection any more, as after a
+   * takeover whose other leg had ended in order. That is no news for the peer on the other side.
+   */
+  private partWith(side: Side): void {
+    const {fd} = side
+    this.loop.release(side)
+    sys.close(fd)
+    side.gone = true
+    side.readable = false
+    side.writable = false
   }
 
   /** Serves a side of a relaying connection that has become readable or writable, in both directions. */
@@ -318,8 +331,13 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
       this.transfer.move(side)
       if (side.generation !== generation) return
       if (side.failed && !side.queued) {
-        // What it had sent could not all be passed on, or it had ended before: nothing more will come of it.
-        this.broken(connection)
+        if (connection.flow === null || !side.ended || !side.shut) {
+          // What it had sent could not all be passed on, or it had ended before: nothing more will come of it.
+          this.broken(connection)
+          return
+        }
+
+        this.partWith(side)
         return
       }
     }

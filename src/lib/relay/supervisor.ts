@@ -5,11 +5,11 @@ import {formatEndpoint} from '../wire/endpoint.js'
 import {PREAMBLE_PURPOSE} from '../wire/preamble.js'
 import type {AdminRequest} from './admin-client.js'
 import {AdminSocket} from './admin-socket.js'
-import type {KeysJson, PairAction} from './control-protocol.js'
+import type {KeyJson, KeysJson, PairAction} from './control-protocol.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {PairPlane} from '../pair/pair-plane.js'
 import type {PairStatus} from '../pair/pair-status.js'
-import {linkKeys, type LinkKey} from '../replication/link-setup.js'
+import {REPLICATION_PURPOSE} from '../replication/link-setup.js'
 import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
 import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
@@ -408,16 +408,14 @@ export class Supervisor {
   }
 }
 
-function keysJson(keys: KeyRing): KeysJson {
-  const links = linkKeys(keys)
-  const json = (key: Key, link: LinkKey) => ({
+function keysJson({current, previous}: KeyRing): KeysJson {
+  return {current: keyJson(current), previous: previous === null ? null : keyJson(previous)}
+}
+
+function keyJson(key: Key): KeyJson {
+  return {
     id: key.id,
     secret: key.derive(PREAMBLE_PURPOSE, 32).toString('hex'),
-    linkSecret: link.secret.toString('hex'),
-  })
-  const {current, previous} = keys
-  return {
-    current: json(current, links.current),
-    previous: previous === null || links.previous === null ? null : json(previous, links.previous),
+    linkSecret: key.derive(REPLICATION_PURPOSE, 32).toString('hex'),
   }
 }
