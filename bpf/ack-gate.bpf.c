@@ -101,7 +101,7 @@ static __always_inline int send_kick(struct __sk_buff *skb, const struct gate_se
 }
 
 /* A flow is known from its own SYN or SYN/ACK on: what is derived later from counters of the socket races. */
-static __always_inline void open_flow(struct __sk_buff *skb, const struct gate_segment *g)
+static __always_inline void open_flow(struct __sk_buff *skb, const struct gate_segment *g, bool mute)
 {
 	struct gate_options o;
 	if (read_options(skb, g->tcp_at, g->header_len, &o))
@@ -111,7 +111,7 @@ static __always_inline void open_flow(struct __sk_buff *skb, const struct gate_s
 	f.timestamps = o.timestamps;
 	f.iss = f.max_sent = f.peer_ack = g->seq + 1;
 	if (g->flags & TCP_ACK) {
-		f.state = OPEN;
+		f.state = mute ? MUTE : OPEN;
 		f.gate = f.irs = f.last_ack = f.want_ack = g->ack;
 		f.last_edge = f.want_edge = g->ack + g->window;
 	} else {
@@ -204,20 +204,23 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 	if (skb->mark == SETUP_MARK)
 		return TC_ACT_UNSPEC;
 	struct permit *p = bpf_map_lookup_elem(&permits, &g->key);
+	struct gated_flow *f = bpf_map_lookup_elem(&gated_flows, &g->key);
 	bool ending = g->flags & (TCP_FIN | TCP_RST);
+	/* also while fenced: the backup holds these bytes, and nobody says it again */
+	if (skb->mark == KICK_MARK && f && after(g->ack, f->gate))
+		f->gate = g->ack;
 	if (is_fenced(l)) {
 		if (ending && p && (p->flags & PERMIT_FENCED))
 			return TC_ACT_UNSPEC;
 		count(FENCED_DROPPED);
 		return TC_ACT_SHOT;
 	}
-	struct gated_flow *f = bpf_map_lookup_elem(&gated_flows, &g->key);
 	if (skb->mark == KICK_MARK)
 		return f && !f->dead ? send_kick(skb, g, f) : TC_ACT_SHOT;
 	if (p && (p->flags & PERMIT_UNGATED))
 		return TC_ACT_UNSPEC;
 	if (g->flags & TCP_SYN) {
-		open_flow(skb, g);
+		open_flow(skb, g, set->mute_accepted);
 		return TC_ACT_UNSPEC;
 	}
 	if (ending && !set->solo) {

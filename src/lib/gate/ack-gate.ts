@@ -38,6 +38,16 @@ export interface AckGateOptions {
   linkDevice?: Device
 }
 
+/** How the gate begins. */
+export interface GateMode {
+  /** There is no backup: nothing is held back. */
+  solo?: boolean
+  /** Port of the replication link, on the side that accepts it; 0 without one. */
+  linkPort?: number
+  /** Connections that are accepted say nothing before their first kick. */
+  muteAccepted?: boolean
+}
+
 /** The ACK gate in the kernel; see bpf/ack-gate.bpf.c for what it does to packets. */
 export class AckGate {
   readonly #options: AckGateOptions
@@ -85,11 +95,12 @@ export class AckGate {
   }
 
   /** @param solo connections without an entry pass: there is no backup */
-  enable({solo = false, linkPort = 0}: {solo?: boolean; linkPort?: number} = {}): void {
+  enable({solo = false, linkPort = 0, muteAccepted = false}: GateMode = {}): void {
     const value = Buffer.alloc(SETTINGS_BYTES)
     value.writeUInt32LE(1, 0)
     value.writeUInt32LE(solo ? 1 : 0, 4)
     value.writeUInt16BE(linkPort, 8)
+    value.writeUInt16LE(muteAccepted ? 1 : 0, 10)
     this.#map('gate_settings').update(FIRST, value)
   }
 

@@ -120,8 +120,9 @@ export class PairDatapath {
   }
 
   /**
-   * Lets a connection that was just accepted or dialled speak, up to its gate; without an entry nothing of it leaves. An
-   * entry that the program has made of its SYN or SYN/ACK stays.
+   * Makes the entry of a connection that was just accepted or dialled; without one nothing of it leaves. An entry that the
+   * program has made of its SYN or SYN/ACK stays. One that was accepted is mute until its first kick: its peer must not
+   * see a timestamp that does not say how the connection began, before the backup has its record.
    */
   openFlow(key: GatedKey, {record, receiveNext, rightEdge}: LegState): void {
     const bytes = gatedKey(key)
@@ -131,7 +132,7 @@ export class PairDatapath {
     const known = this.#flows.lookup(bytes)
     if (known !== null) {
       const flow = decodeGatedFlow(known)
-      if (flow.irs === irs && flow.iss === iss && flow.state === GateState.Open) return
+      if (flow.irs === irs && flow.iss === iss && flow.state !== GateState.Opening) return
     }
 
     const value = Buffer.alloc(FLOW_BYTES)
@@ -142,7 +143,7 @@ export class PairDatapath {
     value.writeUInt32LE(rightEdge, 7 * 4)
     value.writeUInt32LE(record.timestamp, 9 * 4)
     value[44] = record.receiveScale
-    value[45] = GateState.Open
+    value[45] = GateState.Mute
     value[47] = record.options & LEG_TIMESTAMPS
     this.#flows.update(bytes, value)
   }

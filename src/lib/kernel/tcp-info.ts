@@ -4,6 +4,7 @@ import {IPPROTO_TCP, TCP_INFO} from './socket-constants.js'
 /** Enough of struct tcp_info (include/uapi/linux/tcp.h) to reach tcpi_bytes_acked. */
 const LENGTH = 128
 const OFFSET_STATE = 0
+const OFFSET_LAST_ACK_RECEIVED = 56
 const OFFSET_RTT = 68
 const OFFSET_BYTES_ACKED = 120
 
@@ -17,6 +18,8 @@ export const TCP_CLOSE = 7
 export const tcpInfo = {
   /** A number of include/net/tcp_states.h. */
   state: 0,
+  /** ms since any segment with an acknowledgement came, in order or not (tcpi_last_ack_recv). */
+  lastAckReceivedMs: 0,
   /** The kernel's smoothed round-trip time of this socket, in ms. */
   rttMs: 0,
   /**
@@ -31,6 +34,7 @@ export function readTcpInfo(fd: number): boolean {
   length.bytes.writeUInt32LE(LENGTH, 0)
   if (sys.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info.address, length.address) < 0) return false
   tcpInfo.state = info.bytes[OFFSET_STATE]
+  tcpInfo.lastAckReceivedMs = info.bytes.readUInt32LE(OFFSET_LAST_ACK_RECEIVED)
   tcpInfo.rttMs = info.bytes.readUInt32LE(OFFSET_RTT) / 1000
   tcpInfo.bytesAcked =
     info.bytes.readUInt32LE(OFFSET_BYTES_ACKED) + info.bytes.readUInt32LE(OFFSET_BYTES_ACKED + 4) * 4_294_967_296

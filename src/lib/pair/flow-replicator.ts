@@ -3,7 +3,7 @@ import type {Kicker} from '../gate/kicker.js'
 import type {PairDatapath} from '../gate/pair-datapath.js'
 import {EADDRNOTAVAIL} from '../kernel/errno.js'
 import {readLeg, type LegState} from '../kernel/leg-state.js'
-import {allocate, type Memory} from '../kernel/libc.js'
+import {allocate, sys, type Memory} from '../kernel/libc.js'
 import {peekSendQueue, unacknowledged} from '../kernel/send-queue.js'
 import {localName, socketNames} from '../kernel/socket-names.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
@@ -90,6 +90,7 @@ export class FlowReplicator implements Replicator {
       const flow = new PairFlow(id, connection, near.record)
       this.flows.set(id, flow)
       connection.flow = flow
+      if (primary.flows.get(id)?.speaks) this.speak(id)
       this.host.wake()
       return true
     } catch (error) {
@@ -183,7 +184,12 @@ export class FlowReplicator implements Replicator {
   }
 
   discard(fd: number): void {
-    closeSilently(fd)
+    try {
+      closeSilently(fd)
+    } catch {
+      // Not connected yet, or no more: the gate holds back what its end would say.
+      sys.close(fd)
+    }
   }
 
   handOver(): boolean {
@@ -198,6 +204,10 @@ export class FlowReplicator implements Replicator {
     if (!leg) return
     leg.kick.aim(leg.receiveOrigin + offset, this.#repeat)
     this.kicker.send(leg.kick)
+  }
+
+  speak(id: number): void {
+    this.#kick(this.flows.get(id)?.near ?? null, 0)
   }
 
   ready(id: number): void {

@@ -224,6 +224,10 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.flows.gate(flow, direction, offset)
   }
 
+  speak(flow: number): void {
+    this.flows.speak(flow)
+  }
+
   ready(flow: number): void {
     this.flows.ready(flow)
   }
@@ -322,7 +326,8 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {loop, config} = this.parts
     loop.timers.arm(this.#timer, loop.now + TICK_MS)
     this.flows.sample()
-    this.member.tick(this.now)
+    const moves = this.primary === null && this.link.moved(config.settings.takeoverMs / 4)
+    this.member.tick(this.now, moves)
     this.link.tick()
     this.flows.expire()
     if (this.link.isUp && loop.now - this.link.heardAt > LINK_SILENCE * config.settings.takeoverMs) {
@@ -364,9 +369,12 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
 
     const until = primary?.lease.until ?? Number.NEGATIVE_INFINITY
     if (until !== this.#lease) {
+      const lapsed = this.#lease < this.now && until > this.now
       this.#lease = until
       epochs.alone = until === Number.POSITIVE_INFINITY
       datapath.setLease(until, this.member.epoch)
+      // What was to be said while the lease was over was held back, and nobody asks for it again.
+      if (lapsed) this.flows.kickAll()
     }
   }
 }

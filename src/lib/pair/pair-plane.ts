@@ -53,7 +53,7 @@ export class PairPlane {
     })
     this.#gate.setLease(1n)
     const linkPort = settings.member === 'b' ? settings.listen.port : settings.peer.port
-    this.#gate.enable({linkPort})
+    this.#gate.enable({linkPort, muteAccepted: true})
     const mtu = Math.min(...devices.map((device) => device.mtu))
     this.#segments = {
       mssIPv4: mtu - HEADERS_IPV4,

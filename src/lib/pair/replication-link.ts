@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto'
 
 import {sys} from '../kernel/libc.js'
 import {socketAddress, type SocketAddress} from '../kernel/sockaddr.js'
+import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
 import {startConnect, tcpSocket} from '../kernel/tcp-socket.js'
 import type {EpollLoop} from '../relay/epoll-loop.js'
 import {Listener, type ListenerOwner} from '../relay/listener.js'
@@ -74,6 +75,11 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
   /** ms of the loop when the other side was last heard. */
   get heardAt(): number {
     return this.#current?.heardAt ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** Whether the other side's kernel has sent something within so many ms, though it may not be the next in order. */
+  moved(withinMs: number): boolean {
+    return this.#current !== null && readTcpInfo(this.#current.fd) && tcpInfo.lastAckReceivedMs < withinMs
   }
 
   /** Bytes that wait to be sent. */

@@ -76,12 +76,14 @@ export class Backup {
    * Counts silence. A tick that comes late says that this process did not run, not that the other was silent: each counts
    * for at most an eighth of takeoverMs, so frames that wait in the socket are read before anybody is declared dead.
    *
+   * @param linkMoves segments of the owner's kernel still come, though nothing of its process gets through: losses hold it
+   * up. Silence then counts half.
    * @returns true when the owner has been silent for takeoverMs
    */
-  tick(now: number): boolean {
+  tick(now: number, linkMoves = false): boolean {
     const passed = this.#lastTick === null ? 0 : now - this.#lastTick
     this.#lastTick = now
-    this.#silentMs += Math.min(passed, this.#settings.takeoverMs / 8)
+    this.#silentMs += Math.min(passed, this.#settings.takeoverMs / 8) * (linkMoves ? 0.5 : 1)
     return this.#silentMs >= this.#settings.takeoverMs
   }
 

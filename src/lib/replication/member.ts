@@ -156,14 +156,18 @@ export class PairMember {
     if (this.#linked && this.#primary === null) this.#backup.flush()
   }
 
-  /** Call it every few ms, also without a link. */
-  tick(now: number): void {
+  /**
+   * Call it every few ms, also without a link.
+   *
+   * @param linkMoves see {@link Backup.tick}
+   */
+  tick(now: number, linkMoves = false): void {
     if (this.#primary !== null) {
       this.#primary.tick(now)
       return
     }
 
-    if (this.#backup.tick(now) && this.#backup.synchronised) this.#ask('silent')
+    if (this.#backup.tick(now, linkMoves) && this.#backup.synchronised) this.#ask('silent')
   }
 
   /**

@@ -37,6 +37,8 @@ export class PrimaryFlow {
   /** Which of the two records the backup holds. */
   nearHeld = false
   farHeld = false
+  /** The near leg may speak. */
+  speaks = false
   /** Bytes may go upstream and be read from there. */
   ready = false
   /** The backup has been told of it on this link: what comes is replicated at once. Else the snapshot will tell. */
@@ -60,6 +62,7 @@ export class PrimaryFlow {
     flow.far = journal.far
     flow.farAt = journal.farAt
     flow.ready = journal.far !== null
+    flow.speaks = true
     for (const direction of [0, 1] as const) {
       const {base, end, ended, endAcknowledged} = journal.streams[direction]
       const stream = flow.streams[direction]

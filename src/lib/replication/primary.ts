@@ -24,6 +24,8 @@ import type {ReplicationSettings} from './settings.js'
 export interface PrimaryOutput {
   /** The sending peer of this direction may be acknowledged up to here, its FIN counted as one more. */
   gate(flow: number, direction: Direction, offset: number): void
+  /** The backup knows the near leg: it may speak. */
+  speak(flow: number): void
   /** Bytes of this flow may go upstream, and be read from there. */
   ready(flow: number): void
   /** Both peers have acknowledged our FIN, and may be acknowledged theirs. The flow is forgotten. */
@@ -121,7 +123,8 @@ export class Primary {
   }
 
   /**
-   * A client's connection is there, mute until the backup has its record.
+   * A client's connection is there, mute until the backup has its record. Without a backup it may speak at once: see
+   * {@link PrimaryFlow.speaks} of the flow returned.
    *
    * @returns the flow's id
    */
@@ -131,6 +134,7 @@ export class Primary {
     this.#nextFlow = (this.#nextFlow + 1) >>> 0
     this.flows.set(flow.id, flow)
     if (this.#link !== 'down') this.#tell(flow, now)
+    if (this.solo) flow.speaks = true
     return flow.id
   }
 
@@ -419,6 +423,11 @@ export class Primary {
 
   /** Lets out what may go now. */
   #release(flow: PrimaryFlow): void {
+    if (!flow.speaks && (this.solo || (this.#link === 'paired' && flow.nearHeld))) {
+      flow.speaks = true
+      this.#output.speak(flow.id)
+    }
+
     this.#openGate(flow, 0)
     this.#openGate(flow, 1)
     const held = this.#link === 'paired' && flow.nearHeld && flow.farHeld

@@ -141,6 +141,8 @@ export class Host implements MemberOutput {
     this.world.gateOpened(this.index, flow.client, direction, offset)
   }
 
+  speak(): void {}
+
   ready(id: number): void {
     ;(this.flows.get(id) as HostFlow).ready = true
   }

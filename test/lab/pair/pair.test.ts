@@ -1,0 +1,128 @@
+import {expect} from 'chai'
+import {setTimeout as sleep} from 'node:timers/promises'
+
+import {connect, type PeerResult} from '../support/overlay.js'
+import {PairStage, type Letter, type Region, type StageOptions} from '../support/pair-stage.js'
+
+const BULK = {count: 12, parallel: 4, bytes: 3_000_000}
+const SHORT = {count: 1500, parallel: 30, bytes: 2000}
+
+/** Of an exchange under a takeover: a client that waits for longer has lost something. */
+const TIMEOUT_MS = 15_000
+
+const other = (letter: Letter): Letter => (letter === 'a' ? 'b' : 'a')
+
+/** Runs a load again and again while something happens, and expects every connection to be whole. */
+async function underLoad(
+  stage: PairStage,
+  load: {count: number; parallel: number; bytes: number},
+  act: () => Promise<void>,
+): Promise<void> {
+  let acting = true
+  const results: PeerResult[] = []
+  const running = (async () => {
+    while (acting) results.push(await connect(stage.lab, 'client', {...stage.service, ...load, timeoutMs: TIMEOUT_MS}))
+  })()
+  try {
+    await sleep(500)
+    await act()
+  } finally {
+    acting = false
+    await running
+  }
+
+  for (const {errors} of results) expect(errors).to.deep.equal({})
+  expect(results.reduce((sum, {ok}) => sum + ok, 0)).to.be.at.least(load.count)
+}
+
+function together(title: string, options: StageOptions, tests: (stage: () => PairStage) => void): void {
+  describe(title, () => {
+    let stage: PairStage
+
+    before(async () => {
+      stage = await PairStage.up(options)
+    })
+
+    after(() => stage?.down())
+
+    afterEach(function () {
+      if (this.currentTest?.state === 'failed') console.log(stage.log)
+      stage.log = ''
+    })
+    tests(() => stage)
+  })
+}
+
+async function killAndRestart(stage: PairStage, region: Region): Promise<void> {
+  const owner = await stage.paired(region)
+  stage.signal(region, owner, 'SIGKILL')
+  const pair = await stage.until(region, other(owner), 'owner', ({role}) => role === 'owner')
+  expect(pair.lastTakeover).to.include({evidence: 'ended', lost: 0})
+  await stage.start(region, owner)
+  expect(await stage.paired(region)).to.equal(other(owner))
+}
+
+describe('a region on two servers', () => {
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    together(`edge and gateway, ${family}`, {pairs: ['edge', 'gateway'], family}, (stage) => {
+      for (const region of ['edge', 'gateway'] as const) {
+        it(`${region}: the owner is killed, comes back, and the other is killed: long connections`, () =>
+          underLoad(stage(), BULK, async () => {
+            await killAndRestart(stage(), region)
+            await killAndRestart(stage(), region)
+          }))
+
+        it(`${region}: the same with short connections that begin all the time`, () =>
+          underLoad(stage(), SHORT, () => killAndRestart(stage(), region)))
+
+        it(`${region}: a planned hand-over, there and back`, () =>
+          underLoad(stage(), BULK, async () => {
+            for (let i = 0; i < 2; i++) await stage().takeover(region, await stage().paired(region))
+          }))
+      }
+    })
+  }
+
+  together('an edge that is paused, cut off, or loses its backup', {pairs: ['edge'], family: 'ipv4'}, (stage) => {
+    it('an owner that was stopped does not speak when it goes on, and becomes the backup', () =>
+      underLoad(stage(), BULK, async () => {
+        const owner = await stage().paired('edge')
+        stage().signal('edge', owner, 'SIGSTOP')
+        const pair = await stage().until('edge', other(owner), 'owner', ({role}) => role === 'owner')
+        expect(pair.lastTakeover!.evidence).to.equal('silent')
+        stage().signal('edge', owner, 'SIGCONT')
+        expect(await stage().paired('edge')).to.equal(other(owner))
+      }))
+
+    it('the replication link is cut and mended: one takes over, the other stands down', () =>
+      underLoad(stage(), BULK, async () => {
+        const owner = await stage().paired('edge')
+        await stage().lab.setLink('edge-replication', {lossPercent: 100})
+        await stage().until('edge', other(owner), 'owner', ({role}) => role === 'owner')
+        expect((await stage().status('edge', owner)).leaseMs).to.equal(0)
+        await stage().lab.setLink('edge-replication', {lossPercent: 0})
+        await stage().until('edge', owner, 'backup', ({role}) => role === 'backup')
+        expect(await stage().paired('edge')).to.equal(other(owner))
+      }))
+
+    it('the backup is killed: the owner goes on alone, and with it when it comes back', () =>
+      underLoad(stage(), BULK, async () => {
+        const owner = await stage().paired('edge')
+        stage().signal('edge', other(owner), 'SIGKILL')
+        await stage().until('edge', owner, 'alone', ({solo}) => solo)
+        await stage().start('edge', other(owner))
+        expect(await stage().paired('edge')).to.equal(owner)
+      }))
+
+    it('the replication link loses 5 %: nobody takes over', () =>
+      underLoad(stage(), BULK, async () => {
+        const owner = await stage().paired('edge')
+        const {takeovers} = await stage().status('edge', other(owner))
+        await stage().lab.setLink('edge-replication', {lossPercent: 5})
+        await sleep(4000)
+        await stage().lab.setLink('edge-replication', {lossPercent: 0})
+        expect((await stage().status('edge', other(owner))).takeovers).to.equal(takeovers)
+        expect(await stage().paired('edge')).to.equal(owner)
+      }))
+  })
+})
