@@ -33,10 +33,15 @@ export function readConfigFile(path: string): ConfigFile {
 
   const {config, problems} = parseConfig(text)
   if (config) return config
+  throw problemError(path, problems)
+}
+
+/** @param path of the file that has the problems, of which there is one at least */
+export function problemError(path: string, problems: readonly ConfigProblem[]): OverlayError {
   const [first] = problems
   const where = first.line === null ? path : `${path}, line ${first.line}`
   const key = first.key === '' ? '' : `${first.key}: `
-  throw new OverlayError('CONFIG_INVALID', `${where}: ${key}${first.message}`, {
+  return new OverlayError('CONFIG_INVALID', `${where}: ${key}${first.message}`, {
     cause: problems.length > 1 ? `and ${problems.length - 1} more` : undefined,
     suggestions: first.suggestion ? [first.suggestion] : [],
   })
@@ -44,6 +49,14 @@ export function readConfigFile(path: string): ConfigFile {
 
 /** The same from text: the configuration, or what is wrong with it. */
 export function parseConfig(text: string): {config: ConfigFile | null; problems: ConfigProblem[]} {
+  return parseYaml(text, configSchema)
+}
+
+/** YAML of any schema: what it says, or what is wrong with it, each problem with its key and line. */
+export function parseYaml<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+): {config: z.output<Schema> | null; problems: ConfigProblem[]} {
   const lineCounter = new LineCounter()
   const document = parseDocument(text, {lineCounter})
   if (document.errors.length > 0) {
@@ -55,16 +68,16 @@ export function parseConfig(text: string): {config: ConfigFile | null; problems:
     return {config: null, problems}
   }
 
-  const result = configSchema.safeParse(document.toJS() ?? {})
+  const result = schema.safeParse(document.toJS() ?? {})
   if (result.success) return {config: result.data, problems: []}
-  const problems = result.error.issues.flatMap((issue) => describe(issue, document, lineCounter))
+  const problems = result.error.issues.flatMap((issue) => describe(issue, schema, document, lineCounter))
   return {config: null, problems}
 }
 
-function describe(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): ConfigProblem[] {
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType, document: Document, lines: LineCounter): ConfigProblem[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(path)
+    const known = knownKeys(schema, path)
     return issue.keys.map((key) => {
       const near = nearest(key, known)
       return {
@@ -80,8 +93,8 @@ function describe(issue: z.core.$ZodIssue, document: Document, lines: LineCounte
 }
 
 /** The keys that the schema has at a path. */
-function knownKeys(path: readonly (number | string)[]): string[] {
-  let schema: unknown = configSchema
+function knownKeys(root: z.ZodType, path: readonly (number | string)[]): string[] {
+  let schema: unknown = root
   for (const part of path) {
     schema = unwrap(schema)
     const inner = schema as {shape?: Record<string, unknown>; element?: unknown}

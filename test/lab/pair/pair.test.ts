@@ -1,8 +1,8 @@
 import {expect} from 'chai'
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import {connect, type PeerResult} from '../support/overlay.js'
-import {PairStage, type Letter, type Region, type StageOptions} from '../support/pair-stage.js'
+import {ORIGIN_PORTS, PairStage, type Letter, type Region, type StageOptions} from '../../../src/lib/failover/stage.js'
+import {connect, serve, type PeerResult} from '../support/overlay.js'
 
 const BULK = {count: 12, parallel: 4, bytes: 3_000_000}
 const SHORT = {count: 1500, parallel: 30, bytes: 2000}
@@ -41,6 +41,7 @@ function together(title: string, options: StageOptions, tests: (stage: () => Pai
 
     before(async () => {
       stage = await PairStage.up(options)
+      await serve(stage.lab, 'origin', ORIGIN_PORTS[0])
     })
 
     after(() => stage?.down())

@@ -1,0 +1,183 @@
+import {OverlayError} from '../errors/index.js'
+import type {Step, TARGETS} from './scenario.js'
+import type {Letter, PairStage, Region} from './stage.js'
+
+export type Target = (typeof TARGETS)[number]
+
+/** A step as it went. */
+export interface FaultReport {
+  /** ms since the scenario began. */
+  at: number
+  kind: Step['do']
+  /** A member, a link, or empty. */
+  target: string
+  /** It had an effect: a process was there to be killed, a hand-over was accepted. */
+  fired: boolean
+}
+
+interface Member {
+  region: Region
+  letter: Letter
+}
+
+/** Carries steps out, and knows how to undo them. */
+export class Faults {
+  readonly #dead: Member[] = []
+  readonly #paused: Member[] = []
+  readonly #down: Member[] = []
+  readonly #links = new Set<string>()
+
+  constructor(private readonly stage: PairStage) {}
+
+  /**
+   * Finds out who is meant, which takes a while; the action that is returned takes none.
+   *
+   * @throws OverlayError NOT_FOUND when there is no such member
+   */
+  async prepare(step: Step): Promise<{target: string; act: () => Promise<boolean>}> {
+    if ('link' in step) return {target: step.link, act: () => this.#changeLink(step)}
+    if (step.do === 'restart' || step.do === 'resume' || step.do === 'linkUp') {
+      return {target: step.target ?? 'all', act: () => this.#undo(step)}
+    }
+
+    const member = await this.#resolve(step.target)
+    return {target: nameOf(member), act: () => this.#hit(step, member)}
+  }
+
+  /** Undoes everything that is still in effect. */
+  async rollBack(): Promise<void> {
+    for (const link of this.#links) {
+      await this.stage.lab.setLink(link, {lossPercent: 0, duplicatePercent: 0, reorderPercent: 0})
+    }
+
+    this.#links.clear()
+    for (const member of this.#down.splice(0)) await this.#setInterfaces(member, 'up')
+    for (const member of this.#paused.splice(0)) this.stage.signal(member.region, member.letter, 'SIGCONT')
+    for (const member of this.#dead.splice(0)) await this.stage.start(member.region, member.letter)
+  }
+
+  async #hit(step: Step & {target: Target}, member: Member): Promise<boolean> {
+    const {region, letter} = member
+    switch (step.do) {
+      case 'kill': {
+        const relayOnly = step.process ?? false
+        const reached = this.stage.signal(region, letter, 'SIGKILL', relayOnly)
+        if (reached > 0 && !relayOnly) this.#dead.push(member)
+        return reached > 0
+      }
+
+      case 'pause': {
+        this.#paused.push(member)
+        return this.stage.signal(region, letter, 'SIGSTOP') > 0
+      }
+
+      case 'linkDown': {
+        this.#down.push(member)
+        await this.#setInterfaces(member, 'down')
+        return true
+      }
+
+      case 'clockShift': {
+        const reached = this.stage.signal(region, letter, 'SIGKILL')
+        await this.stage.start(region, letter, step.seconds)
+        return reached > 0
+      }
+
+      case 'takeover': {
+        try {
+          await this.stage.takeover(region, letter)
+          return true
+        } catch {
+          return false
+        }
+      }
+
+      default: {
+        return false
+      }
+    }
+  }
+
+  async #undo(step: Step): Promise<boolean> {
+    const lists = {restart: this.#dead, resume: this.#paused, linkUp: this.#down} as const
+    const list = lists[step.do as keyof typeof lists]
+    const members = list.splice(0)
+    for (const member of members) {
+      if (step.do === 'restart') await this.stage.start(member.region, member.letter)
+      else if (step.do === 'resume') this.stage.signal(member.region, member.letter, 'SIGCONT')
+      else await this.#setInterfaces(member, 'up')
+    }
+
+    return members.length > 0
+  }
+
+  async #changeLink(step: Step & {link: string}): Promise<boolean> {
+    const towards = 'towards' in step && step.towards !== undefined ? {towards: step.towards} : {}
+    const change = linkChange(step)
+    this.#links.add(step.link)
+    await this.stage.lab.setLink(step.link, {...change, ...towards})
+    return true
+  }
+
+  async #setInterfaces({region, letter}: Member, state: 'down' | 'up'): Promise<void> {
+    const host = `${region}-${letter}`
+    for (const {name} of Object.values(this.stage.lab.host(host).interfaces)) {
+      // IPv6 addresses would be gone otherwise, as nothing here would configure them again.
+      await this.#run(host, ['sysctl', '-qw', `net.ipv6.conf.${name}.keep_addr_on_down=1`])
+      await this.#run(host, ['ip', 'link', 'set', 'dev', name, state])
+    }
+  }
+
+  async #run(host: string, words: string[]): Promise<void> {
+    const {code, stderr} = await this.stage.lab.exec(host, words)
+    if (code !== 0)
+      throw new OverlayError('SYSTEM_CALL_FAILED', `${words.join(' ')} in ${host}`, {cause: stderr.trim()})
+  }
+
+  async #resolve(target: Target): Promise<Member> {
+    const [region, what] = target.split(/[.-]/) as [Region, Letter | 'backup' | 'primary']
+    if (!this.stage.options.pairs.includes(region)) {
+      throw new OverlayError('NOT_FOUND', `${target}: the ${region} is no pair in this scenario`, {
+        suggestions: [`topology: {pairs: [${region}]}`],
+      })
+    }
+
+    if (what === 'a' || what === 'b') return {region, letter: what}
+    const owner = await this.stage.owner(region)
+    return {region, letter: what === 'primary' ? owner : owner === 'a' ? 'b' : 'a'}
+  }
+}
+
+function linkChange(step: Step & {link: string}): object {
+  switch (step.do) {
+    case 'partition': {
+      return {lossPercent: 100}
+    }
+
+    case 'heal': {
+      return {lossPercent: 0, duplicatePercent: 0, reorderPercent: 0}
+    }
+
+    case 'loss': {
+      return {lossPercent: step.percent}
+    }
+
+    case 'delay': {
+      return {delayMs: step.ms}
+    }
+
+    case 'reorder': {
+      return {reorderPercent: step.percent}
+    }
+
+    case 'duplicate': {
+      return {duplicatePercent: step.percent}
+    }
+
+    default: {
+      return {}
+    }
+  }
+}
+
+const nameOf = ({region, letter}: Member): string => `${region}-${letter}`

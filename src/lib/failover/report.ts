@@ -1,0 +1,80 @@
+import {percentiles, round} from '../bench/percentiles.js'
+import {textTable} from '../cli/table.js'
+import type {RunResult} from './verdict.js'
+
+/** What `failover run` prints: one run's result, or that of several with each of them inside. */
+export interface ScenarioReport extends RunResult {
+  runs?: RunResult[]
+}
+
+/** Several runs as one: the worst verdict, sums, and the gaps over all of them. */
+export function reportOf(results: readonly RunResult[]): ScenarioReport {
+  if (results.length === 1) return results[0]
+  const sum = (of: (result: RunResult) => number): number => results.reduce((total, each) => total + of(each), 0)
+  const worst = results.map(({gapMs}) => gapMs.max).filter((gap) => gap !== null)
+  const of = percentiles(worst)
+  const verdicts = new Set(results.map(({verdict}) => verdict))
+  return {
+    scenario: results[0].scenario,
+    seed: results[0].seed,
+    verdict: verdicts.has('fail') ? 'fail' : verdicts.has('inconclusive') ? 'inconclusive' : 'pass',
+    flows: {
+      started: sum(({flows}) => flows.started),
+      completed: sum(({flows}) => flows.completed),
+      reset: sum(({flows}) => flows.reset),
+      corrupted: sum(({flows}) => flows.corrupted),
+      timedOut: sum(({flows}) => flows.timedOut),
+    },
+    bytesLost: sum(({bytesLost}) => bytesLost),
+    bytesDuplicated: sum(({bytesDuplicated}) => bytesDuplicated),
+    gapMs: {
+      p50: of?.p50 ?? null,
+      p99: of?.p99 ?? null,
+      max: worst.length > 0 ? round(Math.max(...worst)) : null,
+    },
+    faults: results.flatMap(({faults}) => faults),
+    checks: results.flatMap(({checks}) => checks.filter(({pass}) => !pass)),
+    runs: [...results],
+  }
+}
+
+const gap = (value: number | null): string => (value === null ? '-' : `${Math.round(value)}`)
+
+export function renderReport(report: ScenarioReport): string {
+  const {scenario, seed, verdict, flows, bytesLost, bytesDuplicated, gapMs, faults, checks, runs} = report
+  const lines = [
+    `${scenario}: ${verdict.toUpperCase()}, seed ${seed}${runs ? `, ${runs.length} runs` : ''}`,
+    `connections: ${flows.started} started, ${flows.completed} completed, ${flows.reset} reset, ${flows.corrupted} corrupted, ${flows.timedOut} did not end`,
+    `bytes: ${bytesLost} lost, ${bytesDuplicated} duplicated`,
+    `gap ms p50/p99/max: ${gap(gapMs.p50)}/${gap(gapMs.p99)}/${gap(gapMs.max)}, ${
+      runs ? 'of the longest in each run' : 'from a fault to the next byte, of connections open then'
+    }`,
+  ]
+  if (!runs) {
+    lines.push(
+      '',
+      textTable(
+        [
+          {title: 'at ms', align: 'right'},
+          {title: 'fault'},
+          {title: 'target'},
+          {title: 'fired'},
+          {title: 'open', align: 'right'},
+        ],
+        faults.map(({at, kind, target, fired, flowsOpen}) => [at, kind, target, fired ? 'yes' : 'no', flowsOpen]),
+      ),
+    )
+  }
+
+  if (checks.length > 0) {
+    lines.push(
+      '',
+      textTable(
+        [{title: 'check'}, {title: 'expected'}, {title: 'actual'}, {title: ''}],
+        checks.map(({name, expected, actual, pass}) => [name, expected, actual, pass ? 'pass' : 'FAIL']),
+      ),
+    )
+  }
+
+  return lines.join('\n')
+}

@@ -1,0 +1,151 @@
+import {readFileSync} from 'node:fs'
+import {z} from 'zod'
+
+import {parseYaml, problemError} from '../config/config-file.js'
+import {parseDuration} from '../config/duration.js'
+import {OverlayError} from '../errors/index.js'
+
+/** What a scenario file says (docs/FAILOVER.md). Times in ms, sizes in bytes. */
+
+const duration = z.string().transform((text, context) => {
+  try {
+    return parseDuration(text, 'value')
+  } catch (error) {
+    context.addIssue({code: 'custom', message: (error as Error).message.replace(/^value: /, '')})
+    return z.NEVER
+  }
+})
+
+/** `1s`, or `[500ms, 2s]` for a moment between the two that the seed chooses. */
+const moment = z.union([
+  duration.transform((at): [number, number] => [at, at]),
+  z.tuple([duration, duration]).refine(([low, high]) => low <= high, 'the first is later than the second'),
+])
+
+const region = z.enum(['edge', 'gateway'])
+const links = ['client-edge', 'edge-gateway', 'gateway-origin', 'edge-replication', 'gateway-replication'] as const
+const link = z.enum(links)
+const percent = z.number().min(0).max(100)
+const ms = z.number().min(0).max(10_000)
+
+/** A member by what it is at that moment, or by its name. */
+export const TARGETS = [
+  'edge.primary',
+  'edge.backup',
+  'gateway.primary',
+  'gateway.backup',
+  'edge-a',
+  'edge-b',
+  'gateway-a',
+  'gateway-b',
+] as const
+
+const target = z.enum(TARGETS)
+const at = {at: moment}
+
+const step = z.discriminatedUnion('do', [
+  /** process: only the relay process, which its supervisor starts again; else everything of the member. */
+  z.strictObject({...at, do: z.literal('kill'), target, process: z.boolean().optional()}),
+  z.strictObject({...at, do: z.literal('pause'), target}),
+  /** Without a target: everything that was paused. */
+  z.strictObject({...at, do: z.literal('resume'), target: target.optional()}),
+  /** All interfaces of a member. */
+  z.strictObject({...at, do: z.literal('linkDown'), target}),
+  z.strictObject({...at, do: z.literal('linkUp'), target: target.optional()}),
+  /** towards: one way alone, packets towards that side of the link. */
+  z.strictObject({...at, do: z.literal('partition'), link, towards: z.string().optional()}),
+  z.strictObject({...at, do: z.literal('heal'), link}),
+  z.strictObject({...at, do: z.literal('loss'), link, percent, towards: z.string().optional()}),
+  z.strictObject({...at, do: z.literal('delay'), link, ms, towards: z.string().optional()}),
+  z.strictObject({...at, do: z.literal('reorder'), link, percent, towards: z.string().optional()}),
+  z.strictObject({...at, do: z.literal('duplicate'), link, percent, towards: z.string().optional()}),
+  /** The member is started anew with a clock that is off. */
+  z.strictObject({...at, do: z.literal('clockShift'), target, seconds: z.int().min(-86_400).max(86_400)}),
+  z.strictObject({...at, do: z.literal('takeover'), target: z.enum(['edge.primary', 'gateway.primary'])}),
+  /** Starts what was killed. */
+  z.strictObject({...at, do: z.literal('restart'), target: target.optional()}),
+])
+
+export type Step = z.output<typeof step>
+
+const load = z.strictObject({
+  /** Connections at a time; one that ends is followed by another until the steps are over. */
+  flows: z.int().min(1).max(500),
+  /** From client to origin, and back. */
+  up: z.int().min(0).max(1_073_741_824),
+  down: z.int().min(0).max(1_073_741_824),
+  /** The origin's first bytes come before the client's. */
+  serverFirst: z.boolean().default(false),
+  /** Who closes its direction as soon as it has sent everything; else both when all has come. */
+  halfClose: z.enum(['client', 'server', 'none']).default('none'),
+  /** In the middle of what the client sends, nothing is sent for so long. */
+  idle: duration.optional(),
+  /** What the client reads at most, bytes/s. */
+  readRate: z.int().min(1000).optional(),
+  /** Between the end of one connection and the next. */
+  think: duration.optional(),
+})
+
+export type LoadGroup = z.output<typeof load>
+
+export const scenarioSchema = z.strictObject({
+  name: z.string().regex(/^[\da-z][\da-z-]{0,63}$/, 'not 1 to 64 of a-z, 0-9 and dashes'),
+  description: z.string().max(500),
+  topology: z
+    .strictObject({
+      pairs: z.array(region).default([]),
+      family: z.enum(['ipv4', 'ipv6']).default('ipv4'),
+      /** Of each of the three links of the path. */
+      rttMs: ms.default(20),
+      /** Round trip of the replication links. */
+      replicationAckMs: ms.default(0),
+      onBackupLoss: z.enum(['solo', 'stall']).default('solo'),
+      /** Bytes of a backup's journals. */
+      journalLimit: z.int().min(1_048_576).optional(),
+      lease: duration.optional(),
+      takeover: duration.optional(),
+    })
+    .prefault({}),
+  load: z.array(load).min(1).max(16),
+  steps: z.array(step).max(64),
+  /** Load goes on for so long after the last step. */
+  settle: duration.prefault('1s'),
+  /** Connections that are open then must end within this time. */
+  drain: duration.prefault('30s'),
+  expect: z
+    .strictObject({
+      /** Takeovers of all members together. */
+      takeovers: z.int().min(0).optional(),
+      gapP50Ms: z.number().min(0).optional(),
+      gapP99Ms: z.number().min(0).optional(),
+      gapMaxMs: z.number().min(0).optional(),
+      /** Connections that may be reset: those of a server that was alone when it died. */
+      reset: z.int().min(0).default(0),
+      singleOwner: z.boolean().default(true),
+      /** Every pair has an owner and a backup that holds everything in the end. */
+      paired: z.boolean().default(true),
+    })
+    .prefault({}),
+})
+
+export type Scenario = z.output<typeof scenarioSchema>
+
+/**
+ * Reads a scenario file.
+ *
+ * @throws OverlayError CONFIG_INVALID naming the first problem with its line
+ */
+export function readScenario(path: string): Scenario {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new OverlayError('CONFIG_INVALID', `scenario ${path} cannot be read`, {
+      cause: (error as NodeJS.ErrnoException).code,
+    })
+  }
+
+  const {config, problems} = parseYaml(text, scenarioSchema)
+  if (config === null) throw problemError(path, problems)
+  return config
+}

@@ -1,0 +1,317 @@
+import {randomBytes} from 'node:crypto'
+import {mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+
+import {overlayCommand} from '../cli/node-entry.js'
+import {OverlayError} from '../errors/index.js'
+import type {HostProcess} from '../lab/host-process.js'
+import {Lab} from '../lab/lab.js'
+import type {FailoverStatus, MemberStatus} from '../pair/pair-control.js'
+
+export type Region = 'edge' | 'gateway'
+export type Letter = 'a' | 'b'
+type Pair = MemberStatus['pair']
+
+/** Of the origin, and of the one that speaks first. */
+export const ORIGIN_PORTS = [9000, 9001] as const
+/** Where the edge takes connections for each of them. */
+export const SERVICE_PORTS = [8080, 8081] as const
+const MIDDLE_PORT = 7000
+const LINK_PORT = 7900
+
+const LETTERS = ['a', 'b'] as const
+
+/** Networks of a lab: client-edge, edge-gateway, gateway-origin, and a replication link for each region. */
+const LINK_NETWORK = {edge: 4, gateway: 5}
+
+export interface StageOptions {
+  pairs: Region[]
+  family: 'ipv4' | 'ipv6'
+  /** Of each link on the path, and of the replication links. */
+  rttMs?: number
+  replicationRttMs?: number
+  onBackupLoss?: 'solo' | 'stall'
+  /** Bytes. */
+  journalLimit?: number
+  /** ms. */
+  lease?: number
+  takeover?: number
+}
+
+/** An overlay in a lab whose edge, gateway or both are pairs. */
+export class PairStage {
+  /** What all members have logged. */
+  log = ''
+  readonly #directory = mkdtempSync(join(tmpdir(), 'overlay-failover-'))
+  readonly #members = new Map<string, HostProcess>()
+
+  private constructor(
+    readonly lab: Lab,
+    readonly options: StageOptions,
+  ) {}
+
+  static async up(options: StageOptions): Promise<PairStage> {
+    const {rttMs = 10, replicationRttMs = 0} = options
+    const lab = await Lab.up(
+      {
+        pairs: options.pairs,
+        links: {
+          'client-edge': {rttMs},
+          'edge-gateway': {rttMs},
+          'gateway-origin': {rttMs},
+          ...Object.fromEntries(options.pairs.map((region) => [`${region}-replication`, {rttMs: replicationRttMs}])),
+        },
+      },
+      {owned: true},
+    )
+    const stage = new PairStage(lab, options)
+    writeFileSync(stage.#keys, `1 ${randomBytes(32).toString('hex')}\n`, {mode: 0o600})
+    try {
+      for (const region of ['gateway', 'edge'] as const) {
+        if (options.pairs.includes(region)) await Promise.all([stage.start(region, 'a'), stage.start(region, 'b')])
+        else await stage.start(region)
+      }
+
+      for (const region of options.pairs) await stage.paired(region)
+      return stage
+    } catch (error) {
+      await stage.down()
+      throw error
+    }
+  }
+
+  /** Where clients connect. */
+  get service(): {address: string; port: number; bannerPort: number} {
+    const address = this.address(1, this.options.pairs.includes('edge') ? 20 : 21)
+    return {address, port: SERVICE_PORTS[0], bannerPort: SERVICE_PORTS[1]}
+  }
+
+  get #keys(): string {
+    return join(this.#directory, 'keys')
+  }
+
+  async down(): Promise<void> {
+    await this.lab.down()
+    rmSync(this.#directory, {recursive: true, force: true})
+  }
+
+  /**
+   * Starts a region's relay, or one member of its pair.
+   *
+   * @param clockOffsetSeconds of its handshake and set-up planes
+   * @throws OverlayError UNREACHABLE when it ends before it is ready
+   */
+  async start(region: Region, letter?: Letter, clockOffsetSeconds = 0): Promise<void> {
+    const host = letter === undefined ? region : `${region}-${letter}`
+    const config = join(this.#directory, `${host}.yml`)
+    writeFileSync(config, region === 'edge' ? this.#edge(letter) : this.#gateway(letter))
+    const running = this.lab.spawn(
+      host,
+      overlayCommand(
+        region,
+        'start',
+        '--config',
+        config,
+        '--name',
+        host,
+        '--clock-offset',
+        String(clockOffsetSeconds),
+        '--json',
+      ),
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    this.#members.set(host, running)
+    let log = ''
+    running.child.stderr!.on('data', (chunk: Buffer) => {
+      log += chunk.toString()
+      this.log += chunk.toString()
+    })
+    await new Promise<void>((resolve, reject) => {
+      let out = ''
+      running.child.stdout!.on('data', (chunk: Buffer) => {
+        out += chunk.toString()
+        if (out.includes('"event":"ready"')) resolve()
+      })
+      running.exited.then(
+        () =>
+          reject(new OverlayError('UNREACHABLE', `${host} ended before it was ready`, {cause: `${out}${log}`.trim()})),
+        reject,
+      )
+    })
+  }
+
+  async status(region: Region, letter: Letter): Promise<Pair> {
+    const host = `${region}-${letter}`
+    const {code, stdout} = await this.lab.exec(host, overlayCommand('failover', 'status', '--name', host, '--json'))
+    if (code !== 0) throw new OverlayError('UNREACHABLE', `${host} gives no status`, {cause: stdout.trim()})
+    return (JSON.parse(stdout) as FailoverStatus).members[0].pair
+  }
+
+  /** Hands the addresses over. @throws OverlayError NOT_PAIRED */
+  async takeover(region: Region, letter: Letter): Promise<void> {
+    const host = `${region}-${letter}`
+    const {code, stdout} = await this.lab.exec(host, overlayCommand('failover', 'takeover', '--name', host, '--json'))
+    if (code !== 0) throw new OverlayError('NOT_PAIRED', `${host} hands nothing over`, {cause: stdout.trim()})
+  }
+
+  /** Waits until a member is what is asked for. */
+  async until(region: Region, letter: Letter, what: string, good: (pair: Pair) => boolean): Promise<Pair> {
+    const deadline = Date.now() + 10_000
+    for (;;) {
+      const pair = await this.status(region, letter)
+      if (good(pair)) return pair
+      if (Date.now() > deadline) {
+        throw new OverlayError('DEADLINE_EXCEEDED', `${region}-${letter} is not ${what}`, {cause: JSON.stringify(pair)})
+      }
+    }
+  }
+
+  /** Waits until one of the two is owner and its backup holds everything. Returns the owner. */
+  async paired(region: Region): Promise<Letter> {
+    const deadline = Date.now() + 10_000
+    for (;;) {
+      for (const letter of LETTERS) {
+        if (!this.runs(region, letter)) continue
+        const {role, link, leaseMs} = await this.status(region, letter)
+        // Who was stopped believes so until it hears of the other one, but has no lease.
+        if (role === 'owner' && link === 'paired' && leaseMs !== 0) return letter
+      }
+
+      if (Date.now() > deadline) throw new OverlayError('DEADLINE_EXCEEDED', `the ${region} pair is not paired`)
+    }
+  }
+
+  /** Which of the two owns the addresses now. @throws OverlayError NOT_PAIRED when neither does */
+  async owner(region: Region): Promise<Letter> {
+    const letters = LETTERS.filter((letter) => this.runs(region, letter))
+    const pairs = await Promise.allSettled(letters.map((letter) => this.status(region, letter)))
+    for (const [index, result] of pairs.entries()) {
+      if (result.status === 'fulfilled' && result.value.role === 'owner' && result.value.leaseMs !== 0)
+        return letters[index]
+    }
+
+    throw new OverlayError('NOT_PAIRED', `nobody owns the addresses of the ${region} pair`)
+  }
+
+  /** The epoch of each pair. */
+  async epochs(): Promise<number[]> {
+    const epochs: number[] = []
+    for (const region of this.options.pairs) {
+      epochs.push((await this.status(region, await this.owner(region))).epoch)
+    }
+
+    return epochs
+  }
+
+  /** Where a file of this stage may lie; gone with it. */
+  file(name: string): string {
+    return join(this.#directory, name)
+  }
+
+  /** Whether a member has been started and has not ended. */
+  runs(region: Region, letter: Letter): boolean {
+    const child = this.#members.get(`${region}-${letter}`)?.child
+    return child !== undefined && child.exitCode === null && child.signalCode === null
+  }
+
+  /**
+   * Sends a signal to the processes of a member: the supervisor first, which could otherwise start another relay.
+   *
+   * @param relayOnly to its relay process alone
+   * @returns how many processes it reached
+   */
+  signal(region: Region, letter: Letter, signal: NodeJS.Signals, relayOnly = false): number {
+    const pid = this.#members.get(`${region}-${letter}`)?.child.pid
+    if (pid === undefined || !this.runs(region, letter)) return 0
+    const relays = descendants(pid)
+    const targets = relayOnly ? relays : [pid, ...relays]
+    for (const each of targets) process.kill(each, signal)
+    return targets.length
+  }
+
+  #edge(letter?: Letter): string {
+    const services = SERVICE_PORTS.map((port, index) => {
+      const listen = this.#endpoint(1, letter === undefined ? 21 : 20, port)
+      const origin = this.#endpoint(3, 21, ORIGIN_PORTS[index])
+      return `    - {name: service-${port}, listen: "${listen}", origin: "${origin}", gateways: ["${this.#middle}"]}`
+    })
+    return [
+      'edge:',
+      `  keyFile: ${this.#keys}`,
+      '  services:',
+      ...services,
+      ...(letter === undefined
+        ? []
+        : this.#pair('edge', letter, [1, 20, letter === 'a' ? 22 : 21], [2, 10, letter === 'a' ? 12 : 11])),
+    ].join('\n')
+  }
+
+  #gateway(letter?: Letter): string {
+    return [
+      'gateway:',
+      `  keyFile: ${this.#keys}`,
+      `  listen: "${this.#middle}"`,
+      `  allowOrigins: [${ORIGIN_PORTS.map((port) => `"${this.#endpoint(3, 21, port)}"`).join(', ')}]`,
+      ...(letter === undefined
+        ? []
+        : this.#pair('gateway', letter, [2, 20, letter === 'a' ? 22 : 21], [3, 10, letter === 'a' ? 12 : 11])),
+    ].join('\n')
+  }
+
+  get #middle(): string {
+    return this.#endpoint(2, this.options.pairs.includes('gateway') ? 20 : 21, MIDDLE_PORT)
+  }
+
+  /** @param places network, virtual host number, the other member's own */
+  #pair(region: Region, letter: Letter, ...places: [number, number, number][]): string[] {
+    const own = letter === 'a' ? 11 : 21
+    const other = letter === 'a' ? 21 : 11
+    const network = LINK_NETWORK[region]
+    const prefix = this.options.family === 'ipv4' ? 24 : 64
+    return [
+      '  pair:',
+      `    member: ${letter}`,
+      `    listen: "${this.#endpoint(network, own, LINK_PORT)}"`,
+      `    peer: "${this.#endpoint(network, other, LINK_PORT)}"`,
+      `    onBackupLoss: ${this.options.onBackupLoss ?? 'solo'}`,
+      ...(this.options.journalLimit === undefined ? [] : [`    journalLimit: ${this.options.journalLimit}`]),
+      ...(this.options.lease === undefined ? [] : [`    lease: ${this.options.lease}ms`]),
+      ...(this.options.takeover === undefined ? [] : [`    takeover: ${this.options.takeover}ms`]),
+      '    virtualAddresses:',
+      ...places.map(
+        ([net, virtual, peer]) =>
+          `      - {address: "${this.address(net, virtual)}/${prefix}", peer: "${this.address(net, peer)}"}`,
+      ),
+    ]
+  }
+
+  /** An address of a lab's network. */
+  address(network: number, host: number): string {
+    return this.options.family === 'ipv4' ? `10.77.${network}.${host}` : `fd77:${network}::${host}`
+  }
+
+  #endpoint(network: number, host: number, port: number): string {
+    const address = this.address(network, host)
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+  }
+}
+
+/** All children of a process, theirs too. */
+function descendants(pid: number): number[] {
+  const found: number[] = []
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'latin1')
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+      if (parent === pid) found.push(Number(entry), ...descendants(Number(entry)))
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+
+  return found
+}
