@@ -15,7 +15,7 @@ const FLOW_DEADLINE_MS = 60_000
 const WARM_UP_MS = 500
 
 /** Whoever a step is for is looked up so long before, ms. */
-const LOOK_UP_MS = 1200
+const LOOK_UP_MS = 150
 
 export interface RunOptions {
   seed: number

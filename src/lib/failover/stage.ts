@@ -2,12 +2,15 @@ import {randomBytes} from 'node:crypto'
 import {mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 
 import {overlayCommand} from '../cli/node-entry.js'
 import {OverlayError} from '../errors/index.js'
 import type {HostProcess} from '../lab/host-process.js'
 import {Lab} from '../lab/lab.js'
-import type {FailoverStatus, MemberStatus} from '../pair/pair-control.js'
+import type {MemberStatus} from '../pair/pair-control.js'
+import {askSocket} from '../relay/admin-client.js'
+import type {InstanceStatus} from '../relay/supervisor.js'
 
 export type Region = 'edge' | 'gateway'
 export type Letter = 'a' | 'b'
@@ -19,6 +22,12 @@ export const ORIGIN_PORTS = [9000, 9001] as const
 export const SERVICE_PORTS = [8080, 8081] as const
 const MIDDLE_PORT = 7000
 const LINK_PORT = 7900
+
+/** A member that was stopped answers nobody; then the other one is asked, ms. */
+const STATUS_MS = 1000
+
+/** Between two looks at the members, ms. */
+const POLL_MS = 20
 
 const LETTERS = ['a', 'b'] as const
 
@@ -145,9 +154,15 @@ export class PairStage {
 
   async status(region: Region, letter: Letter): Promise<Pair> {
     const host = `${region}-${letter}`
-    const {code, stdout} = await this.lab.exec(host, overlayCommand('failover', 'status', '--name', host, '--json'))
-    if (code !== 0) throw new OverlayError('UNREACHABLE', `${host} gives no status`, {cause: stdout.trim()})
-    return (JSON.parse(stdout) as FailoverStatus).members[0].pair
+    // The admin socket is a file: it can be asked from outside the host.
+    const adminSocket = join(this.lab.host(host).runDir, region, host, 'admin.sock')
+    const status = await askSocket<InstanceStatus>(
+      {role: region, name: host, adminSocket},
+      {command: 'status'},
+      STATUS_MS,
+    )
+    if (status.pair === null) throw new OverlayError('NOT_PAIRED', `${host} is being started`)
+    return status.pair
   }
 
   /** Hands the addresses over. @throws OverlayError NOT_PAIRED */
@@ -161,8 +176,9 @@ export class PairStage {
   async until(region: Region, letter: Letter, what: string, good: (pair: Pair) => boolean): Promise<Pair> {
     const deadline = Date.now() + 10_000
     for (;;) {
-      const pair = await this.status(region, letter)
-      if (good(pair)) return pair
+      const pair = await this.status(region, letter).catch(() => null)
+      if (pair !== null && good(pair)) return pair
+      await sleep(POLL_MS)
       if (Date.now() > deadline) {
         throw new OverlayError('DEADLINE_EXCEEDED', `${region}-${letter} is not ${what}`, {cause: JSON.stringify(pair)})
       }
@@ -175,10 +191,12 @@ export class PairStage {
     for (;;) {
       for (const letter of LETTERS) {
         if (!this.runs(region, letter)) continue
-        const {role, link, leaseMs} = await this.status(region, letter)
+        const pair = await this.status(region, letter).catch(() => null)
         // Who was stopped believes so until it hears of the other one, but has no lease.
-        if (role === 'owner' && link === 'paired' && leaseMs !== 0) return letter
+        if (pair?.role === 'owner' && pair.link === 'paired' && pair.leaseMs !== 0) return letter
       }
+
+      await sleep(POLL_MS)
 
       if (Date.now() > deadline) throw new OverlayError('DEADLINE_EXCEEDED', `the ${region} pair is not paired`)
     }

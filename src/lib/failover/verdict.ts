@@ -25,6 +25,8 @@ export interface RunResult {
   bytesDuplicated: number
   /** From a fault to the next byte that moved, in each connection that was open and not idle by order. */
   gapMs: {p50: number | null; p99: number | null; max: number | null}
+  /** Each of them, rounded. */
+  gapsMs: number[]
   faults: (FaultReport & {flowsOpen: number})[]
   checks: Check[]
 }
@@ -83,6 +85,7 @@ export function judge(seen: Observations): RunResult {
     bytesLost,
     bytesDuplicated,
     gapMs,
+    gapsMs: gaps.map((gap) => Math.round(gap)),
     faults,
     checks,
   }

@@ -21,8 +21,15 @@ export async function askInstance<Result>(
   request: AdminRequest,
   deadlineMs: number,
 ): Promise<Result> {
-  const directory = new InstanceDirectory(role, name)
-  const answer = await exchange(directory, request, deadlineMs)
+  return askSocket(new InstanceDirectory(role, name), request, deadlineMs)
+}
+
+/** Where an instance is asked: {@link InstanceDirectory}, or the same of another run directory. */
+export type AdminPlace = Pick<InstanceDirectory, 'adminSocket' | 'name' | 'role'>
+
+/** The same for an instance whose run directory is another one, as a lab's hosts have. */
+export async function askSocket<Result>(place: AdminPlace, request: AdminRequest, deadlineMs: number): Promise<Result> {
+  const answer = await exchange(place, request, deadlineMs)
   if (answer.error) {
     const {code, message, cause, suggestions} = answer.error
     throw new OverlayError(code, message, {cause, suggestions})
@@ -36,8 +43,7 @@ interface Answer {
   error?: ErrorJson
 }
 
-function exchange(directory: InstanceDirectory, request: AdminRequest, deadlineMs: number): Promise<Answer> {
-  const {role, name, adminSocket} = directory
+function exchange({role, name, adminSocket}: AdminPlace, request: AdminRequest, deadlineMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const lines = new JsonLines()
     const socket = connect(adminSocket)
