@@ -229,7 +229,7 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 			return TC_ACT_UNSPEC;
 		/* an RST without ACK answers a stray segment: the kernel's own, not the death of a process */
 		if (!consented && (g->flags & TCP_RST) && !(g->flags & TCP_ACK))
-			return TC_ACT_SHOT;
+			return !f && set->answer_strays ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 		if (!consented && f) {
 			f->dead = 1;
 			fence(l);

@@ -65,7 +65,8 @@ struct gate_settings {
 	__u32 enabled;
 	__u32 solo; /* there is no backup: nothing is held back, FIN and RST need no consent */
 	__be16 link_port; /* of the replication link, on the side that accepts it */
-	__u16 mute_accepted; /* flows that were accepted say nothing before their first kick */
+	__u8 mute_accepted;  /* flows that were accepted say nothing before their first kick */
+	__u8 answer_strays;  /* the kernel may reset what belongs to no connection: not right after a takeover */
 };
 
 struct lease {

@@ -51,6 +51,9 @@ The seed that is printed gives the same moments again. docs/FAILOVER.md describe
       results = await runScenario(scenario, {
         seed,
         repeat: flags.repeat,
+        finished(result, log) {
+          if (process.env.OVERLAY_DEBUG && result.verdict !== 'pass') process.stderr.write(log)
+        },
         progress(what) {
           spinner.text = `${scenario.name}: ${what}`
         },

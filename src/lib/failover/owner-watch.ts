@@ -8,6 +8,9 @@ import type {PairStage, Region} from './stage.js'
 /** Headers are enough. */
 const SNAP_LENGTH = 128
 
+/** A packet may be under way for so long beside one that was sent later, on a machine that is busy. */
+const ON_THE_WIRE_NS = 50_000_000n
+
 /** Where a region's virtual address is looked at: by its only neighbour on that side. */
 const PLACES = {
   edge: {host: 'client', link: 'client-edge', network: 1, number: 20},
@@ -42,12 +45,19 @@ export class OwnerWatch {
     await this.capture.stop()
     let moves = 0
     let speaker = ''
-    for (const {data} of PcapReader.open(this.file)) {
+    let before = ''
+    let since = 0n
+    for (const {data, timeNs} of PcapReader.open(this.file)) {
       const segment = decodeEthernet(data)
       if (segment === null || segment.source !== this.address || (segment.flags & TcpFlag.SYN) !== 0) continue
       const mac = data.toString('latin1', 6, 12)
-      if (speaker !== '' && mac !== speaker) moves++
+      if (mac === speaker) continue
+      // What the one before had sent already.
+      if (mac === before && timeNs - since < ON_THE_WIRE_NS) continue
+      if (speaker !== '') moves++
+      before = speaker
       speaker = mac
+      since = timeNs
     }
 
     rmSync(this.file, {force: true})

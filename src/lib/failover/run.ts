@@ -22,8 +22,8 @@ export interface RunOptions {
   /** Runs in one lab, each with a seed made of the one before. */
   repeat: number
   progress?: (what: string) => void
-  /** Called after each run. */
-  finished?: (result: RunResult) => void
+  /** Called after each run, with what the members have logged in it. */
+  finished?: (result: RunResult, log: string) => void
 }
 
 /**
@@ -47,7 +47,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       const result = await runOnce(scenario, stage, origin, seed, firstFlow, (what) => progress(where + what))
       firstFlow += result.flows.started + 1_000_000
       results.push(result)
-      finished(result)
+      finished(result, stage.log)
+      stage.log = ''
     }
 
     return results

@@ -21,6 +21,8 @@ export interface RunResult {
   /** inconclusive: a fault had no effect, or no connection was open when it came. */
   verdict: 'fail' | 'inconclusive' | 'pass'
   flows: {started: number; completed: number; reset: number; corrupted: number; timedOut: number}
+  /** Why connections ended that did not end in order: error and how often. */
+  errors: Record<string, number>
   bytesLost: number
   bytesDuplicated: number
   /** From a fault to the next byte that moved, in each connection that was open and not idle by order. */
@@ -52,12 +54,14 @@ export function judge(seen: Observations): RunResult {
   const {scenario, reports, startedAt} = seen
   const origins = new Map(reports.origins.map((report) => [report.flow, report]))
   const flows = {started: reports.clients.length, completed: 0, reset: 0, corrupted: 0, timedOut: 0}
+  const errors: Record<string, number> = {}
   let bytesLost = 0
   let bytesDuplicated = 0
   for (const client of reports.clients) {
     const group = scenario.load[client.group]
     const origin = origins.get(client.flow)
     const wrong = client.wrongAt >= 0 || (origin?.wrongAt ?? -1) >= 0
+    if (client.error !== null) errors[client.error] = (errors[client.error] ?? 0) + 1
     if (client.error === 'TIMEOUT') flows.timedOut++
     else if (client.error !== null) flows.reset++
     const ended = client.error === null
@@ -82,6 +86,7 @@ export function judge(seen: Observations): RunResult {
     seed: seen.seed,
     verdict: failed ? 'fail' : conclusive && flows.started > 0 ? 'pass' : 'inconclusive',
     flows,
+    errors,
     bytesLost,
     bytesDuplicated,
     gapMs,

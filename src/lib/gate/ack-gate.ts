@@ -100,7 +100,7 @@ export class AckGate {
     value.writeUInt32LE(1, 0)
     value.writeUInt32LE(solo ? 1 : 0, 4)
     value.writeUInt16BE(linkPort, 8)
-    value.writeUInt16LE(muteAccepted ? 1 : 0, 10)
+    value[10] = muteAccepted ? 1 : 0
     this.#map('gate_settings').update(FIRST, value)
   }
 

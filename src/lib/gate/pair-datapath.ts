@@ -16,7 +16,7 @@ import {
   type GatedFlow,
   type GatedKey,
 } from './gate-maps.js'
-import {encodeSetupRole, SETUP_ROLE_BYTES} from './setup-maps.js'
+import {encodeSetupRole, SETUP_CLOCK_AT, SETUP_ROLE_BYTES} from './setup-maps.js'
 import {SynAckResender} from './syn-ack-resender.js'
 
 const FIRST = Buffer.alloc(4)
@@ -33,6 +33,11 @@ export interface PairRole {
   owner?: boolean
   /** With a set-up plane: the backup answers clients' SYNs; false unless given. */
   via?: boolean
+  /**
+   * What belongs to no connection is answered by the kernel's RST; false unless given. Right after a takeover it may belong
+   * to one whose beginning is still to be seen.
+   */
+  strays?: boolean
 }
 
 /** The pair's maps as the relay process uses them; the control process has attached the programs (PairPlane). */
@@ -43,6 +48,7 @@ export class PairDatapath {
   readonly #permits: BpfMap
   /** Null without a set-up plane. */
   readonly #setupRole: BpfMap | null
+  readonly #setupSettings: BpfMap | null
   readonly #resender: SynAckResender | null
   readonly #roleValue = Buffer.alloc(SETUP_ROLE_BYTES)
   readonly #leaseValue = Buffer.alloc(LEASE_BYTES)
@@ -60,6 +66,7 @@ export class PairDatapath {
     this.#flows = open('gated_flows')
     this.#permits = open('permits')
     this.#setupRole = openPinnedMap(join(pins, 'setup_role'))
+    this.#setupSettings = openPinnedMap(join(pins, 'setup_settings'))
     this.#resender = this.#setupRole && SynAckResender.open(pins)
     this.#settings.lookup(FIRST)!.copy(this.#settingsValue)
     this.#lease.lookup(FIRST)!.copy(this.#leaseValue)
@@ -97,9 +104,10 @@ export class PairDatapath {
   }
 
   /** What the gate and the set-up plane do from now on. The lease is a matter of its own. */
-  setRole({solo, owner = false, via = false}: PairRole): void {
+  setRole({solo, owner = false, via = false, strays = false}: PairRole): void {
     this.#settingsValue.writeUInt32LE(1, 0)
     this.#settingsValue.writeUInt32LE(solo ? 1 : 0, 4)
+    this.#settingsValue[11] = strays ? 1 : 0
     this.#settings.update(FIRST, this.#settingsValue)
     this.#setupRole?.update(FIRST, encodeSetupRole(owner, via, this.#roleValue))
   }
@@ -112,6 +120,18 @@ export class PairDatapath {
    */
   resendSynAcks(nowMs: number): number {
     return this.#resender?.resend(nowMs) ?? 0
+  }
+
+  /** Seconds added to this host's CLOCK_TAI for keyed SYN/ACKs; 0 without a set-up plane. */
+  get clockOffset(): number {
+    return this.#setupSettings?.lookup(FIRST)!.readInt32LE(SETUP_CLOCK_AT) ?? 0
+  }
+
+  set clockOffset(seconds: number) {
+    const value = this.#setupSettings?.lookup(FIRST)
+    if (!value) return
+    value.writeInt32LE(seconds, SETUP_CLOCK_AT)
+    this.#setupSettings!.update(FIRST, value)
   }
 
   flow(key: GatedKey): GatedFlow | null {

@@ -5,6 +5,8 @@ import {addressBytes, type Endpoint} from '../wire/endpoint.js'
 
 export const SETUP_SETTINGS_BYTES = 56
 export const SETUP_ROLE_BYTES = 8
+/** Where the clock's offset stands in struct setup_settings. */
+export const SETUP_CLOCK_AT = 36
 export const SEEN_SYN_BYTES = 32
 
 /** What every SYN/ACK of a pair offers, and its children are built with (docs/PROTOCOL.md section 4.5). */
@@ -54,7 +56,7 @@ export function encodeSetupSettings(settings: SetupSettings): Buffer {
   setupKey(keys.current).copy(bytes, 0)
   if (keys.previous) setupKey(keys.previous).copy(bytes, 16)
   bytes.writeUInt32LE(keys.previous ? 2 : 1, 32)
-  bytes.writeInt32LE(clockOffsetSeconds, 36)
+  bytes.writeInt32LE(clockOffsetSeconds, SETUP_CLOCK_AT)
   bytes.writeUInt32LE(mssIPv4, 40)
   bytes.writeUInt32LE(mssIPv6, 44)
   bytes.writeUInt32LE(rttGuessMs, 48)

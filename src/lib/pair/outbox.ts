@@ -49,11 +49,11 @@ export class Outbox {
   }
 
   #makeRoom(length: number): boolean {
-    if (this.#end + length <= this.#memory.bytes.length) return true
     const used = this.length
     if (used + length > this.limit) return false
+    if (this.#end + length <= this.#memory.bytes.length) return true
     let size = this.#memory.bytes.length
-    while (size < (used + length) * 2 && size < this.limit * 2) size *= 2
+    while (size < (used + length) * 2) size *= 2
     // Memory of `allocate` is never given back: it grows a few times in the life of a process, by doubling.
     const grown = size > this.#memory.bytes.length ? allocate(size) : this.#memory
     this.#memory.bytes.copy(grown.bytes, 0, this.#start, this.#end)

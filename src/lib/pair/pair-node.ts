@@ -1,4 +1,4 @@
-import {bootTimeMs} from '../kernel/boot-time.js'
+import {bootTimeMs, taiSeconds} from '../kernel/boot-time.js'
 import {Kicker} from '../gate/kicker.js'
 import type {PairDatapath} from '../gate/pair-datapath.js'
 import {RawPacketSender} from '../kernel/raw-packet.js'
@@ -29,6 +29,12 @@ const TICK_MS = 10
 const KICK_AT_MS = [10, 20, 50, 100, 200, 400] as const
 /** SYN/ACKs too: clients that wait for the server's first word would not ask for them. */
 const SYN_ACK_AT_MS = [0, 30, 150, 600] as const
+
+/** Two clocks may differ by so much: a SYN/ACK's time bucket has 64 s, and those beside it count too. */
+const CLOCK_TOLERANCE_S = 2
+
+/** So long after a takeover, segments that belong to no connection are answered as ever, with an RST. */
+const STRAYS_AFTER_MS = 5000
 
 /** A link on which nothing was heard for so many times `takeoverMs` is dead, whatever the kernel thinks. */
 const LINK_SILENCE = 3
@@ -224,6 +230,18 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.flows.gate(flow, direction, offset)
   }
 
+  setupClock(): number {
+    return taiSeconds() + this.parts.datapath.clockOffset
+  }
+
+  followClock(seconds: number): void {
+    const {datapath, log} = this.parts
+    const off = seconds - this.setupClock()
+    if (Math.abs(off) <= CLOCK_TOLERANCE_S) return
+    datapath.clockOffset += off
+    log.warning('clock', () => `the owner's clock is ${off} s ahead of this server's; SYN/ACKs follow it`)
+  }
+
   speak(flow: number): void {
     this.flows.speak(flow)
   }
@@ -359,8 +377,9 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {primary} = this
     const {datapath, epochs} = this.parts
     const solo = primary?.solo ?? false
-    const role = {solo, owner: primary !== null, via: primary?.link === 'paired'}
-    const name = `${role.solo} ${role.owner} ${role.via}`
+    const strays = primary !== null && this.now - this.#takenAt > STRAYS_AFTER_MS
+    const role = {solo, owner: primary !== null, via: primary?.link === 'paired', strays}
+    const name = `${role.solo} ${role.owner} ${role.via} ${role.strays}`
     if (name !== this.#role) {
       this.#role = name
       datapath.setRole(role)

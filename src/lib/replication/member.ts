@@ -18,6 +18,8 @@ export interface MemberOutput extends PrimaryOutput {
   closeLink(how: 'end' | 'reset'): void
   /** Keep the epoch where it survives the process, before this returns. */
   persist(epoch: number): void
+  /** The owner's {@link PrimaryOutput.setupClock}, s. */
+  followClock(seconds: number): void
   /** The address is ours from now on, with these flows: restore them. What they hold is good only during the call. */
   takeOver(plan: readonly TakeoverFlow[], evidence: Evidence | 'claim'): void
   /** The flows of the takeover are known as ours: carry them on. */
@@ -134,6 +136,7 @@ export class PairMember {
       }
 
       this.#backup.heard(now)
+      if (header.type === FrameType.HEARTBEAT) this.output.followClock(header.acknowledged)
       if (header.type === FrameType.HANDOVER) {
         if (this.#backup.synchronised) this.#ask('handover')
       } else if (header.type !== FrameType.HANDOVER_DONE) this.#backup.frame(header, payload)

@@ -24,6 +24,8 @@ import type {ReplicationSettings} from './settings.js'
 export interface PrimaryOutput {
   /** The sending peer of this direction may be acknowledged up to here, its FIN counted as one more. */
   gate(flow: number, direction: Direction, offset: number): void
+  /** The clock of this server's keyed SYN/ACKs, s: the backup must count the same time. */
+  setupClock(): number
   /** The backup knows the near leg: it may speak. */
   speak(flow: number): void
   /** Bytes of this flow may go upstream, and be read from there. */
@@ -250,7 +252,7 @@ export class Primary {
       this.#nextBeat = now + this.#settings.heartbeatMs
       this.lease.beat(now)
       this.#sendTrims()
-      this.#frame(FrameType.HEARTBEAT, 0, 0, Math.floor(now * 1000), 0, null)
+      this.#frame(FrameType.HEARTBEAT, 0, 0, Math.floor(now * 1000), this.#output.setupClock(), null)
     }
 
     if (this.#link === 'snapshot') this.#snapshot(now)

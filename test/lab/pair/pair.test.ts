@@ -4,8 +4,8 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {ORIGIN_PORTS, PairStage, type Letter, type Region, type StageOptions} from '../../../src/lib/failover/stage.js'
 import {connect, serve, type PeerResult} from '../support/overlay.js'
 
-const BULK = {count: 12, parallel: 4, bytes: 3_000_000}
-const SHORT = {count: 1500, parallel: 30, bytes: 2000}
+const BULK = {count: 8, parallel: 4, bytes: 2_000_000}
+const SHORT = {count: 600, parallel: 30, bytes: 2000}
 
 /** Of an exchange under a takeover: a client that waits for longer has lost something. */
 const TIMEOUT_MS = 15_000
@@ -18,16 +18,17 @@ async function underLoad(
   load: {count: number; parallel: number; bytes: number},
   act: () => Promise<void>,
 ): Promise<void> {
-  let acting = true
+  const state = {acting: true}
   const results: PeerResult[] = []
   const running = (async () => {
-    while (acting) results.push(await connect(stage.lab, 'client', {...stage.service, ...load, timeoutMs: TIMEOUT_MS}))
+    while (state.acting)
+      results.push(await connect(stage.lab, 'client', {...stage.service, ...load, timeoutMs: TIMEOUT_MS}))
   })()
   try {
     await sleep(500)
     await act()
   } finally {
-    acting = false
+    state.acting = false
     await running
   }
 

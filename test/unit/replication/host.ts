@@ -143,6 +143,12 @@ export class Host implements MemberOutput {
 
   speak(): void {}
 
+  setupClock(): number {
+    return 0
+  }
+
+  followClock(): void {}
+
   ready(id: number): void {
     ;(this.flows.get(id) as HostFlow).ready = true
   }
