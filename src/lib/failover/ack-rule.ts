@@ -2,7 +2,7 @@ import {PcapReader} from '../capture/pcap-reader.js'
 import {formatAddress} from '../wire/endpoint.js'
 import {readFarLeg} from '../wire/far-leg.js'
 import {readLegRecord, type LegRecord} from '../wire/leg-record.js'
-import {FrameParser, FrameType, type Direction, type FrameHeader} from '../wire/replication-frame.js'
+import {FrameParser, FrameType, type FrameHeader} from '../wire/replication-frame.js'
 import {decodeEthernet, TcpFlag, type TcpSegment} from '../wire/tcp-segment.js'
 
 /** Violations that are kept; all are counted. */
@@ -97,36 +97,20 @@ class LinkReader {
     return parser
   }
 
-  #frame(header: FrameHeader, payload: Buffer): void {
-    switch (header.type) {
-      case FrameType.SNAPSHOT_BEGIN: {
-        this.#flows.clear()
-        return
-      }
-
-      case FrameType.FLOW: {
-        const near = readLegRecord(payload, 0)
-        if (near !== null) this.#flows.set(header.flow, [this.#leg(near, header.offset), null])
-        return
-      }
-
-      case FrameType.LEG: {
-        const far = readFarLeg(payload)
-        const flow = this.#flows.get(header.flow)
-        if (far !== null && flow !== undefined) flow[1] = this.#leg(far.record, 0)
-        return
-      }
-
-      case FrameType.ACK: {
-        // An owner's ACK frames trim; they have no offset.
-        const leg = this.#flows.get(header.flow)?.[header.direction as Direction]
-        if (leg) leg.held = Math.max(leg.held, header.offset)
-        return
-      }
-
-      default: {
-        return
-      }
+  #frame({type, flow: id, direction, offset}: FrameHeader, payload: Buffer): void {
+    const flow = this.#flows.get(id)
+    if (type === FrameType.SNAPSHOT_BEGIN) {
+      this.#flows.clear()
+    } else if (type === FrameType.FLOW) {
+      const near = readLegRecord(payload, 0)
+      if (near !== null) this.#flows.set(id, [this.#leg(near, offset), null])
+    } else if (type === FrameType.LEG) {
+      const far = readFarLeg(payload)
+      if (far !== null && flow !== undefined) flow[1] = this.#leg(far.record, 0)
+    } else if (type === FrameType.ACK) {
+      // An owner's ACK frames trim; they have no offset.
+      const leg = flow?.[direction]
+      if (leg) leg.held = Math.max(leg.held, offset)
     }
   }
 

@@ -28,8 +28,11 @@ export interface LinkKeys {
 
 /** The keys of a key file, derived for links. */
 export function linkKeys({current, previous}: KeyRing): LinkKeys {
-  const derive = (key: Key): LinkKey => ({id: key.id, secret: key.derive(REPLICATION_PURPOSE, 32)})
-  return {current: derive(current), previous: previous === null ? null : derive(previous)}
+  return {current: linkKey(current), previous: previous === null ? null : linkKey(previous)}
+}
+
+function linkKey(key: Key): LinkKey {
+  return {id: key.id, secret: key.derive(REPLICATION_PURPOSE, 32)}
 }
 
 /** Versions of this protocol that are spoken here. */

@@ -144,13 +144,17 @@ describe('epoch file', () => {
 })
 
 const section = (change = '') =>
-  parseConfig(`edge:
-pair:
-  member: a
-  listen: "10.0.0.1:7900"
-  peer: "10.0.0.2:7900"
-  virtualAddresses: [{address: 10.1.0.10/24, peer: 10.1.0.12}]
-${change}`)
+  parseConfig(
+    [
+      'edge:',
+      '  pair:',
+      '    member: a',
+      '    listen: "10.0.0.1:7900"',
+      '    peer: "10.0.0.2:7900"',
+      '    virtualAddresses: [{address: 10.1.0.10/24, peer: 10.1.0.12}]',
+      change,
+    ].join('\n'),
+  )
 
 describe('a pair in the configuration file', () => {
   it('has defaults', () => {
