@@ -73,7 +73,7 @@ check 'manifest' manifest_is_committed
 suite unit 300
 if ((EUID == 0)); then
   traces >"$work/before"
-  suite lab 600
+  suite lab 780
   # Elsewhere somebody else's lab may come and go meanwhile.
   if [[ ${CI:-} == true ]]; then check 'nothing is left behind by the lab tests' nothing_left_behind; fi
 else

@@ -99,18 +99,35 @@ class LinkReader {
 
   #frame({type, flow: id, direction, offset}: FrameHeader, payload: Buffer): void {
     const flow = this.#flows.get(id)
-    if (type === FrameType.SNAPSHOT_BEGIN) {
-      this.#flows.clear()
-    } else if (type === FrameType.FLOW) {
-      const near = readLegRecord(payload, 0)
-      if (near !== null) this.#flows.set(id, [this.#leg(near, offset), null])
-    } else if (type === FrameType.LEG) {
-      const far = readFarLeg(payload)
-      if (far !== null && flow !== undefined) flow[1] = this.#leg(far.record, 0)
-    } else if (type === FrameType.ACK) {
-      // An owner's ACK frames trim; they have no offset.
-      const leg = flow?.[direction]
-      if (leg) leg.held = Math.max(leg.held, offset)
+    switch (type) {
+      case FrameType.SNAPSHOT_BEGIN: {
+        this.#flows.clear()
+
+        break
+      }
+
+      case FrameType.FLOW: {
+        const near = readLegRecord(payload, 0)
+        if (near !== null) this.#flows.set(id, [this.#leg(near, offset), null])
+
+        break
+      }
+
+      case FrameType.LEG: {
+        const far = readFarLeg(payload)
+        if (far !== null && flow !== undefined) flow[1] = this.#leg(far.record, 0)
+
+        break
+      }
+
+      case FrameType.ACK: {
+        // An owner's ACK frames trim; they have no offset.
+        const leg = flow?.[direction]
+        if (leg) leg.held = Math.max(leg.held, offset)
+
+        break
+      }
+      // No default
     }
   }
 

@@ -68,14 +68,16 @@ describe('a region on two servers', () => {
   for (const family of ['ipv4', 'ipv6'] as const) {
     together(`edge and gateway, ${family}`, {pairs: ['edge', 'gateway'], family}, (stage) => {
       for (const region of ['edge', 'gateway'] as const) {
-        it(`${region}: the owner is killed, comes back, and the other is killed: long connections`, () =>
-          underLoad(stage(), BULK, async () => {
-            await killAndRestart(stage(), region)
-            await killAndRestart(stage(), region)
-          }))
-
-        it(`${region}: the same with short connections that begin all the time`, () =>
-          underLoad(stage(), SHORT, () => killAndRestart(stage(), region)))
+        if (family === 'ipv4') {
+          it(`${region}: the owner is killed, comes back, and the other is killed: long connections`, () =>
+            underLoad(stage(), BULK, async () => {
+              await killAndRestart(stage(), region)
+              await killAndRestart(stage(), region)
+            }))
+        } else {
+          it(`${region}: the owner is killed while short connections begin all the time`, () =>
+            underLoad(stage(), SHORT, () => killAndRestart(stage(), region)))
+        }
 
         it(`${region}: a planned hand-over, there and back`, () =>
           underLoad(stage(), BULK, async () => {
