@@ -109,6 +109,7 @@ static __always_inline void open_flow(struct __sk_buff *skb, const struct gate_s
 	struct gated_flow f = {};
 	f.window_scale = o.window_scale;
 	f.timestamps = o.timestamps;
+	f.tsval = o.tsval;
 	f.iss = f.max_sent = f.peer_ack = g->seq + 1;
 	if (g->flags & TCP_ACK) {
 		f.state = mute ? MUTE : OPEN;
@@ -212,6 +213,9 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 	if (is_fenced(l)) {
 		if (ending && p && (p->flags & PERMIT_FENCED))
 			return TC_ACT_UNSPEC;
+		/* in a zero-RTT handshake the socket is connected all the same, and speaks when the lease is there again */
+		if (g->flags & TCP_SYN)
+			open_flow(skb, g, set->mute_accepted);
 		count(FENCED_DROPPED);
 		return TC_ACT_SHOT;
 	}
@@ -350,6 +354,8 @@ int gate_ingress(struct __sk_buff *skb)
 				f->window_scale = 0;
 			if (!o.timestamps)
 				f->timestamps = 0;
+			/* a kick may be the first to leave, and says how the connection began (docs/PROTOCOL.md section 1.6) */
+			f->tsecr = o.tsval;
 			/* at once: no acknowledgement that leaves can be mistaken for this one's */
 			if (f->state == OPENING)
 				open_acknowledgements(f, g.seq + 1, g.seq + 1);

@@ -37,6 +37,11 @@ The seed that is printed gives the same moments again. docs/FAILOVER.md describe
       max: 4_294_967_295,
     }),
     repeat: Flags.integer({description: 'runs in one lab, each with the next seed', default: 1, min: 1, max: 10_000}),
+    keep: Flags.string({
+      description:
+        'put logs, captures and a line for each connection of every run that does not pass into this directory',
+      helpValue: 'DIR',
+    }),
     junit: Flags.string({description: 'also write a JUnit report to this file', helpValue: 'FILE'}),
   }
 
@@ -51,9 +56,7 @@ The seed that is printed gives the same moments again. docs/FAILOVER.md describe
       results = await runScenario(scenario, {
         seed,
         repeat: flags.repeat,
-        finished(result, log) {
-          if (process.env.OVERLAY_DEBUG && result.verdict !== 'pass') process.stderr.write(log)
-        },
+        keep: flags.keep,
         progress(what) {
           spinner.text = `${scenario.name}: ${what}`
         },

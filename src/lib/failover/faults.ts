@@ -1,6 +1,12 @@
+import {setTimeout as sleep} from 'node:timers/promises'
+
 import {OverlayError} from '../errors/index.js'
 import type {Step, TARGETS} from './scenario.js'
 import type {Letter, PairStage, Region} from './stage.js'
+
+/** For the owner of a pair to be found, ms. */
+const OWNER_DEADLINE_MS = 10_000
+const POLL_MS = 50
 
 export type Target = (typeof TARGETS)[number]
 
@@ -36,6 +42,7 @@ export class Faults {
    */
   async prepare(step: Step): Promise<{target: string; act: () => Promise<boolean>}> {
     if ('link' in step) return {target: step.link, act: () => this.#changeLink(step)}
+    if (step.do === 'awaitPaired') return {target: 'all', act: () => this.#awaitPaired()}
     if (step.do === 'restart' || step.do === 'resume' || step.do === 'linkUp') {
       return {target: step.target ?? 'all', act: () => this.#undo(step)}
     }
@@ -54,6 +61,15 @@ export class Faults {
     for (const member of this.#down.splice(0)) await this.#setInterfaces(member, 'up')
     for (const member of this.#paused.splice(0)) this.stage.signal(member.region, member.letter, 'SIGCONT')
     for (const member of this.#dead.splice(0)) await this.stage.start(member.region, member.letter)
+  }
+
+  async #awaitPaired(): Promise<boolean> {
+    try {
+      for (const region of this.stage.options.pairs) await this.stage.paired(region)
+      return true
+    } catch {
+      return false
+    }
   }
 
   async #hit(step: Step & {target: Target}, member: Member): Promise<boolean> {
@@ -134,6 +150,19 @@ export class Faults {
       throw new OverlayError('SYSTEM_CALL_FAILED', `${words.join(' ')} in ${host}`, {cause: stderr.trim()})
   }
 
+  /** After a fault it may take a while until somebody is. */
+  async #owner(region: Region): Promise<Letter> {
+    const deadline = performance.now() + OWNER_DEADLINE_MS
+    for (;;) {
+      try {
+        return await this.stage.owner(region)
+      } catch (error) {
+        if (performance.now() > deadline) throw error
+        await sleep(POLL_MS)
+      }
+    }
+  }
+
   async #resolve(target: Target): Promise<Member> {
     const [region, what] = target.split(/[.-]/) as [Region, Letter | 'backup' | 'primary']
     if (!this.stage.options.pairs.includes(region)) {
@@ -143,7 +172,7 @@ export class Faults {
     }
 
     if (what === 'a' || what === 'b') return {region, letter: what}
-    const owner = await this.stage.owner(region)
+    const owner = await this.#owner(region)
     return {region, letter: what === 'primary' ? owner : owner === 'a' ? 'b' : 'a'}
   }
 }

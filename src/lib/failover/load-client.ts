@@ -38,6 +38,10 @@ const CHUNK = 65_521
 const TICK_MS = 5
 const SHORTEST_GAP_MS = 5
 
+/** A group's first connections begin within this time and the group's think time, ms. */
+const START_MS = 200
+const GOLDEN_RATIO = 0.618_033_988_75
+
 /** Gaps of a flow that are kept, the last ones. */
 const GAPS_KEPT = 400
 
@@ -210,6 +214,11 @@ class Flow {
   }
 }
 
+/** Half to one and a half times what the group says, evenly spread: connections do not march in step. */
+function thinkTime({think = 0}: LoadGroup, flow: number): number {
+  return think * (0.5 + ((flow * GOLDEN_RATIO) % 1))
+}
+
 function runGroup(orders: ClientOrders, index: number): void {
   const group = orders.groups[index]
   const next = (): void => {
@@ -219,13 +228,15 @@ function runGroup(orders: ClientOrders, index: number): void {
     }
 
     open++
+    const number = nextFlow
     new Flow(orders, index, group, () => {
       open--
-      setTimeout(next, group.think ?? 0)
+      setTimeout(next, thinkTime(group, number))
     }).valueOf()
   }
 
-  for (let i = 0; i < group.flows; i++) setTimeout(next, (i * 200) / group.flows)
+  const spread = START_MS + (group.think ?? 0)
+  for (let i = 0; i < group.flows; i++) setTimeout(next, (i * spread) / group.flows)
 }
 
 const orders = JSON.parse(process.argv[2]) as ClientOrders

@@ -1,4 +1,5 @@
-import {rmSync} from 'node:fs'
+import {copyFileSync, rmSync} from 'node:fs'
+import {join} from 'node:path'
 
 import type {LiveCapture} from '../capture/live-capture.js'
 import {PcapReader} from '../capture/pcap-reader.js'
@@ -11,10 +12,16 @@ const SNAP_LENGTH = 128
 /** A packet may be under way for so long beside one that was sent later, on a machine that is busy. */
 const ON_THE_WIRE_NS = 50_000_000n
 
-/** Where a region's virtual address is looked at: by its only neighbour on that side. */
+/** Where a region's virtual addresses are looked at: by their only neighbours. */
 const PLACES = {
   edge: {host: 'client', link: 'client-edge', network: 1, number: 20},
   gateway: {host: 'origin', link: 'gateway-origin', network: 3, number: 10},
+} as const
+
+/** The same on the middle leg, where only a single neighbour sees everything. */
+const MIDDLE_PLACES = {
+  edge: {host: 'gateway', link: 'edge-gateway', network: 2, number: 10},
+  gateway: {host: 'edge', link: 'edge-gateway', network: 2, number: 20},
 } as const
 
 /** Watches on the wire which host speaks for a region's virtual address. */
@@ -23,21 +30,24 @@ export class OwnerWatch {
     private readonly capture: LiveCapture,
     private readonly file: string,
     private readonly address: string,
+    private readonly name: string,
   ) {}
 
-  static async start(stage: PairStage, region: Region): Promise<OwnerWatch> {
-    const {host, link, network, number} = PLACES[region]
+  /** @param middle on the middle leg, and not on the other one */
+  static async start(stage: PairStage, region: Region, middle = false): Promise<OwnerWatch> {
+    const {host, link, network, number} = (middle ? MIDDLE_PLACES : PLACES)[region]
     const address = stage.address(network, number)
-    const file = stage.file(`${region}-owner.pcap`)
+    const name = `${region}-${link}`
+    const file = stage.file(`${name}.pcap`)
     const capture = await stage.lab.capture(host, link, file, {
-      filter: `tcp and src host ${address}`,
+      filter: `tcp and host ${address}`,
       snapLength: SNAP_LENGTH,
     })
-    return new OwnerWatch(capture, file, address)
+    return new OwnerWatch(capture, file, address, name)
   }
 
   /**
-   * Ends it.
+   * Ends it; the capture stays until it is discarded.
    *
    * @returns how often the address changed hosts. SYN/ACKs bind nobody, and the backup sends them: they do not count.
    */
@@ -60,7 +70,15 @@ export class OwnerWatch {
       since = timeNs
     }
 
-    rmSync(this.file, {force: true})
     return moves
+  }
+
+  /** Puts a copy of the capture into a directory. */
+  keep(directory: string): void {
+    copyFileSync(this.file, join(directory, `${this.name}.pcap`))
+  }
+
+  discard(): void {
+    rmSync(this.file, {force: true})
   }
 }

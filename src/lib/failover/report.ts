@@ -13,10 +13,12 @@ export function reportOf(results: readonly RunResult[]): ScenarioReport {
   const sum = (of: (result: RunResult) => number): number => results.reduce((total, each) => total + of(each), 0)
   const gapsMs = results.flatMap((result) => result.gapsMs)
   const of = percentiles(gapsMs)
+  const usual = results.map(({usualGapMs}) => usualGapMs)
   const verdicts = new Set(results.map(({verdict}) => verdict))
   return {
     scenario: results[0].scenario,
     seed: results[0].seed,
+    startedAt: results[0].startedAt,
     verdict: verdicts.has('fail') ? 'fail' : verdicts.has('inconclusive') ? 'inconclusive' : 'pass',
     flows: {
       started: sum(({flows}) => flows.started),
@@ -33,6 +35,11 @@ export function reportOf(results: readonly RunResult[]): ScenarioReport {
       p99: of?.p99 ?? null,
       max: of === null ? null : Math.max(...gapsMs),
     },
+    usualGapMs: {
+      p50: median(usual.map(({p50}) => p50)),
+      p99: median(usual.map(({p99}) => p99)),
+      max: median(usual.map(({max}) => max)),
+    },
     gapsMs: [],
     faults: results.flatMap(({faults}) => faults),
     checks: results.flatMap(({checks}) => checks.filter(({pass}) => !pass)),
@@ -40,15 +47,20 @@ export function reportOf(results: readonly RunResult[]): ScenarioReport {
   }
 }
 
+/** Of those that there are. */
+const median = (values: readonly (number | null)[]): number | null =>
+  percentiles(values.filter((value) => value !== null))?.p50 ?? null
+
 const gap = (value: number | null): string => (value === null ? '-' : `${Math.round(value)}`)
 
 export function renderReport(report: ScenarioReport): string {
-  const {scenario, seed, verdict, flows, bytesLost, bytesDuplicated, gapMs, faults, checks, runs} = report
+  const {scenario, seed, verdict, flows, bytesLost, bytesDuplicated, gapMs, usualGapMs, faults, checks, runs} = report
   const lines = [
     `${scenario}: ${verdict.toUpperCase()}, seed ${seed}${runs ? `, ${runs.length} runs` : ''}`,
     `connections: ${flows.started} started, ${flows.completed} completed, ${flows.reset} reset, ${flows.corrupted} corrupted, ${flows.timedOut} did not end`,
     `bytes: ${bytesLost} lost, ${bytesDuplicated} duplicated`,
     `gap ms p50/p99/max: ${gap(gapMs.p50)}/${gap(gapMs.p99)}/${gap(gapMs.max)}, from a fault to the next byte, of connections open then`,
+    `            ${gap(usualGapMs.p50)}/${gap(usualGapMs.p99)}/${gap(usualGapMs.max)} at moments before the first fault${runs ? ', medians of the runs' : ''}`,
   ]
   if (!runs) {
     lines.push(

@@ -1,5 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
+import {keepEvidence} from './evidence.js'
 import {Faults, type FaultReport} from './faults.js'
 import {LoadClient, LoadOrigin} from './load.js'
 import {OwnerWatch} from './owner-watch.js'
@@ -12,7 +13,7 @@ import {judge, type RunResult} from './verdict.js'
 const FLOW_DEADLINE_MS = 60_000
 
 /** Load runs for so long before the first step's time begins to count, ms. */
-const WARM_UP_MS = 500
+const WARM_UP_MS = 1500
 
 /** Whoever a step is for is looked up so long before, ms. */
 const LOOK_UP_MS = 150
@@ -21,9 +22,9 @@ export interface RunOptions {
   seed: number
   /** Runs in one lab, each with a seed made of the one before. */
   repeat: number
+  /** A directory for what there is to look at of each run that did not pass. */
+  keep?: string
   progress?: (what: string) => void
-  /** Called after each run, with what the members have logged in it. */
-  finished?: (result: RunResult, log: string) => void
 }
 
 /**
@@ -33,7 +34,7 @@ export interface RunOptions {
  * @throws OverlayError of the lab; CONFIG_INVALID and NOT_FOUND for what the scenario asks for and there is not
  */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<RunResult[]> {
-  const {progress = () => {}, finished = () => {}} = options
+  const {progress = () => {}} = options
   const {topology} = scenario
   progress('building the lab')
   const stage = await PairStage.up({...topology, replicationRttMs: topology.replicationAckMs})
@@ -44,10 +45,9 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     for (let run = 0; run < options.repeat; run++) {
       const seed = (options.seed + run) >>> 0
       const where = options.repeat > 1 ? `run ${run + 1} of ${options.repeat}: ` : ''
-      const result = await runOnce(scenario, stage, origin, seed, firstFlow, (what) => progress(where + what))
+      const result = await runOnce(scenario, stage, origin, {seed, firstFlow, where, progress, keep: options.keep})
       firstFlow += result.flows.started + 1_000_000
       results.push(result)
-      finished(result, stage.log)
       stage.log = ''
     }
 
@@ -58,18 +58,28 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   }
 }
 
+interface Turn {
+  seed: number
+  firstFlow: number
+  keep: string | undefined
+  /** Before what is told of the progress. */
+  where: string
+  progress: (what: string) => void
+}
+
 async function runOnce(
   scenario: Scenario,
   stage: PairStage,
   origin: LoadOrigin,
-  seed: number,
-  firstFlow: number,
-  progress: (what: string) => void,
+  {seed, firstFlow, keep, where, progress: tell}: Turn,
 ): Promise<RunResult> {
+  const progress = (what: string): void => tell(where + what)
   const random = new SeededRandom(seed)
   const faults = new Faults(stage)
   const epochs = await stage.epochs()
-  const watches = await Promise.all(stage.options.pairs.map((region) => OwnerWatch.start(stage, region)))
+  const {pairs} = stage.options
+  const watches = await Promise.all(pairs.map((region) => OwnerWatch.start(stage, region)))
+  const middles = keep !== undefined && pairs.length === 1 ? [await OwnerWatch.start(stage, pairs[0], true)] : []
   origin.reports.length = 0
   progress('starting the load')
   const client = await LoadClient.start(stage, scenario.load, firstFlow, FLOW_DEADLINE_MS)
@@ -110,15 +120,14 @@ async function runOnce(
 
   const after = await stage.epochs()
   const takeovers = after.reduce((sum, epoch, index) => sum + epoch - epochs[index], 0)
+  for (const watch of middles) await watch.stop()
   const moves = (await Promise.all(watches.map((watch) => watch.stop()))).reduce((sum, each) => sum + each, 0)
-  return judge({
-    scenario,
-    seed,
-    startedAt,
-    reports: {clients: client.reports, origins: [...origin.reports]},
-    faults: reports,
-    takeovers,
-    moves,
-    paired,
-  })
+  const loadReports = {clients: client.reports, origins: [...origin.reports]}
+  const result = judge({scenario, seed, startedAt, reports: loadReports, faults: reports, takeovers, moves, paired})
+  if (keep !== undefined && result.verdict !== 'pass') {
+    keepEvidence(keep, {result, reports: loadReports, watches: [...watches, ...middles], log: stage.log})
+  }
+
+  for (const watch of [...watches, ...middles]) watch.discard()
+  return result
 }

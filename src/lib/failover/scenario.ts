@@ -64,6 +64,8 @@ const step = z.discriminatedUnion('do', [
   z.strictObject({...at, do: z.literal('takeover'), target: z.enum(['edge.primary', 'gateway.primary'])}),
   /** Starts what was killed. */
   z.strictObject({...at, do: z.literal('restart'), target: target.optional()}),
+  /** Waits until every pair has an owner and a backup that holds everything. */
+  z.strictObject({...at, do: z.literal('awaitPaired')}),
 ])
 
 export type Step = z.output<typeof step>
@@ -82,7 +84,7 @@ const load = z.strictObject({
   idle: duration.optional(),
   /** What the client reads at most, bytes/s. */
   readRate: z.int().min(1000).optional(),
-  /** Between the end of one connection and the next. */
+  /** Between the end of one connection and the next, on average: half as long to half as long again. */
   think: duration.optional(),
 })
 

@@ -14,10 +14,18 @@ export interface Check {
   kind: 'liveness' | 'safety'
 }
 
+export interface Gaps {
+  p50: number | null
+  p99: number | null
+  max: number | null
+}
+
 /** What a run came to (docs/FAILOVER.md). Times in ms. */
 export interface RunResult {
   scenario: string
   seed: number
+  /** ms since the epoch; faults count from here. */
+  startedAt: number
   /** inconclusive: a fault had no effect, or no connection was open when it came. */
   verdict: 'fail' | 'inconclusive' | 'pass'
   flows: {started: number; completed: number; reset: number; corrupted: number; timedOut: number}
@@ -26,7 +34,9 @@ export interface RunResult {
   bytesLost: number
   bytesDuplicated: number
   /** From a fault to the next byte that moved, in each connection that was open and not idle by order. */
-  gapMs: {p50: number | null; p99: number | null; max: number | null}
+  gapMs: Gaps
+  /** The same at moments before the first fault: what the path and this machine make of it anyway. */
+  usualGapMs: Gaps
   /** Each of them, rounded. */
   gapsMs: number[]
   faults: (FaultReport & {flowsOpen: number})[]
@@ -46,8 +56,11 @@ export interface Observations {
   paired: boolean
 }
 
+/** Moments before the first fault at which gaps are looked at, ms. */
+const USUAL_AT_MS = [-250, -200, -150, -100, -50]
+
 /** Steps that take something away: what was open then must show that it did not matter. */
-const HARMLESS = new Set(['heal', 'linkUp', 'restart', 'resume'])
+const HARMLESS = new Set(['awaitPaired', 'heal', 'linkUp', 'restart', 'resume'])
 
 /** Pure: what was seen, judged. */
 export function judge(seen: Observations): RunResult {
@@ -76,24 +89,32 @@ export function judge(seen: Observations): RunResult {
   const faults = seen.faults.map((fault) => ({...fault, flowsOpen: openAt(reports, startedAt + fault.at)}))
   const harmful = faults.filter(({kind}) => !HARMLESS.has(kind))
   const gaps = harmful.flatMap(({at}) => gapsAt(reports, startedAt + at))
-  const of = percentiles(gaps)
-  const gapMs = {p50: of?.p50 ?? null, p99: of?.p99 ?? null, max: of === null ? null : round(Math.max(...gaps))}
+  const gapMs = summary(gaps)
+  const firstAt = startedAt + (harmful[0]?.at ?? 0)
+  const usualGapMs = summary(USUAL_AT_MS.flatMap((before) => gapsAt(reports, firstAt + before)))
   const checks = checksOf(seen, flows, bytesLost, bytesDuplicated, gapMs)
-  const conclusive = harmful.every(({fired, flowsOpen}) => fired && flowsOpen > 0)
+  const conclusive = faults.every(({fired}) => fired) && harmful.every(({flowsOpen}) => flowsOpen > 0)
   const failed = checks.some(({pass}) => !pass)
   return {
     scenario: scenario.name,
     seed: seen.seed,
+    startedAt,
     verdict: failed ? 'fail' : conclusive && flows.started > 0 ? 'pass' : 'inconclusive',
     flows,
     errors,
     bytesLost,
     bytesDuplicated,
     gapMs,
+    usualGapMs,
     gapsMs: gaps.map((gap) => Math.round(gap)),
     faults,
     checks,
   }
+}
+
+function summary(gaps: readonly number[]): Gaps {
+  const of = percentiles(gaps)
+  return {p50: of?.p50 ?? null, p99: of?.p99 ?? null, max: of === null ? null : round(Math.max(...gaps))}
 }
 
 function sameBytes(

@@ -21,6 +21,8 @@ import {SynAckResender} from './syn-ack-resender.js'
 
 const FIRST = Buffer.alloc(4)
 const LEASE_BYTES = 16
+/** struct flow_key. */
+const KEY_BYTES = 36
 
 /** A lease that is over, and not "none needed". */
 const OVER = 1n
@@ -53,6 +55,7 @@ export class PairDatapath {
   readonly #roleValue = Buffer.alloc(SETUP_ROLE_BYTES)
   readonly #leaseValue = Buffer.alloc(LEASE_BYTES)
   readonly #settingsValue = Buffer.alloc(SETTINGS_BYTES)
+  readonly #synKey = Buffer.alloc(KEY_BYTES)
 
   private constructor(pins: string) {
     const open = (name: string): BpfMap => {
@@ -113,13 +116,28 @@ export class PairDatapath {
   }
 
   /**
-   * Says again the SYN/ACKs of the last 3 s, right after a takeover: at 2, 30, 150 and 600 ms.
+   * Says again the SYN/ACKs of the last 3 s of which no connection has come, right after a takeover.
    *
    * @param nowMs CLOCK_BOOTTIME
    * @returns how many; 0 without a set-up plane
    */
   resendSynAcks(nowMs: number): number {
-    return this.#resender?.resend(nowMs) ?? 0
+    return this.#resender?.resend(nowMs, (key) => this.#flows.lookup(key) !== null) ?? 0
+  }
+
+  /**
+   * The owner has made a connection of a SYN that was answered here.
+   *
+   * @param record its near leg (src/lib/wire/leg-record.ts)
+   */
+  forgetSyn(record: Buffer): void {
+    if (this.#resender === null) return
+    const [local, remote] = [8, 26]
+    record.copy(this.#synKey, 0, local, local + 16)
+    record.copy(this.#synKey, 16, remote, remote + 16)
+    record.copy(this.#synKey, 32, local + 16, local + 18)
+    record.copy(this.#synKey, 34, remote + 16, remote + 18)
+    this.#resender.forget(this.#synKey)
   }
 
   /** Seconds added to this host's CLOCK_TAI for keyed SYN/ACKs; 0 without a set-up plane. */
@@ -197,6 +215,7 @@ export class PairDatapath {
 
   /** Forgets every connection. */
   clearFlows(): void {
+    this.#resender?.forgetAll()
     for (const map of [this.#permits, this.#flows]) for (const key of map.keys()) map.delete(key)
   }
 }

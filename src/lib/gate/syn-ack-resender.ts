@@ -35,21 +35,31 @@ export class SynAckResender {
 
   /**
    * @param nowMs CLOCK_BOOTTIME
-   * @returns how many were sent: one for each SYN answered in the last 3 s
+   * @param isKnown whether a struct flow_key is of a connection that is there
+   * @returns how many were sent: one for each SYN answered in the last 3 s of which nothing came
    */
-  resend(nowMs: number): number {
+  resend(nowMs: number, isKnown: (key: Buffer) => boolean): number {
     let sent = 0
     for (const key of this.#seen.keys()) {
       const value = this.#seen.lookup(key)
       if (value === null) continue
       const seen = decodeSeenSyn(value)
-      if (nowMs - seen.atMs > RECENT_MS) continue
+      if (nowMs - seen.atMs > RECENT_MS || isKnown(key)) continue
       const bytes = encodeSynAck(key, seen)
       const packet = {bytes, ipv6: bytes[0] >> 4 === 6, remote: key.subarray(16, 32)}
       if (this.#sender.send(packet)) sent++
     }
 
     return sent
+  }
+
+  /** Its SYN/ACK has done its work. @param key struct flow_key */
+  forget(key: Buffer): void {
+    this.#seen.delete(key)
+  }
+
+  forgetAll(): void {
+    for (const key of this.#seen.keys()) this.#seen.delete(key)
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import type {LinkKeys} from '../replication/link-setup.js'
 import {PairMember, type MemberOutput} from '../replication/member.js'
 import type {Coordinator, Evidence, Member} from '../replication/ownership.js'
 import type {Pending, Primary} from '../replication/primary.js'
-import type {Direction, FrameHeader} from '../wire/replication-frame.js'
+import {FrameType, type Direction, type FrameHeader} from '../wire/replication-frame.js'
 import type {EpochFile} from './epoch-file.js'
 import {FlowReplicator, type ReplicatorHost} from './flow-replicator.js'
 import {PORT_RANGES, type PairConfig} from './pair-config.js'
@@ -197,6 +197,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
 
   frame(header: FrameHeader, payload: Buffer): void {
     this.member.frame(header, payload, this.now)
+    if (header.type === FrameType.FLOW) this.parts.datapath.forgetSyn(payload)
     this.wake()
   }
 

@@ -1,4 +1,4 @@
-import {EAGAIN, ECONNREFUSED, EMFILE, ENFILE, ENOBUFS, ENOMEM, ETIMEDOUT} from '../kernel/errno.js'
+import {EAGAIN, ECONNREFUSED, ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPIPE, ETIMEDOUT} from '../kernel/errno.js'
 import {errno, sys} from '../kernel/libc.js'
 import {readSockaddr} from '../kernel/sockaddr.js'
 import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
@@ -477,6 +477,9 @@ function gatewayHasAcknowledged(connection: EdgeConnection): boolean {
 
 function outcomeOf(connection: EdgeConnection, error: number): number {
   if (error === ETIMEDOUT) return Outcome.Silent
+  // A zero-RTT connection is there before the gateway knows of it: its RST may come before anything was sent.
+  const unseen = handshakeOf(connection.step) === ZERO_RTT && (error === ECONNRESET || error === EPIPE)
+  if (!connection.connected && unseen) return Outcome.Reset
   // ECONNREFUSED is an RST to our SYN; no other error can follow a delivery unseen.
   if (error === ECONNREFUSED || !connection.connected) return Outcome.Refused
   return gatewayHasAcknowledged(connection) ? Outcome.ResetAfterAck : Outcome.Reset

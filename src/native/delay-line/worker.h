@@ -13,7 +13,17 @@ static const int64_t OLDEST_ARRIVAL = 200 * (int64_t)NS_PER_MS;
  * A timer in a virtual machine wakes an idle processor some 50 to 100 us late. So a thread wakes that much early and
  * spins, but for no more than one part in SPIN_SHARE of the time: under load there is always a packet to wake it.
  */
-static const int64_t WAKE_EARLY = 100000, SPIN_SHARE = 20, SPIN_SAVED = 4 * (int64_t)NS_PER_MS;
+static const int64_t WAKE_EARLY = 100000, SPIN_SHARE = 100, SPIN_SAVED = 4 * (int64_t)NS_PER_MS;
+
+/*
+ * Arrival is stamped by the kernel, so a packet with a long way to go need not be fetched at once: fetching many at a time
+ * leaves the processors to what is measured. A delay of SLACK_SHARE times the slack at least is then still kept.
+ */
+static const int64_t MAX_SLACK = NS_PER_MS, SLACK_SHARE = 4;
+/* Packets that are due so soon leave with the one that is due now. */
+static const int64_t SEND_EARLY = 20000;
+/* Batches that are fetched before what is due is looked at again. */
+enum { MAX_RECEIVES = 8 };
 
 /* Decides what becomes of a packet; returns 1 when its slot was kept. */
 static int admit(struct direction *d, uint32_t slot, int length, int64_t arrival) {
@@ -92,7 +102,8 @@ static int64_t read_clocks(int64_t *real_minus_monotonic) {
   return now;
 }
 
-static void receive(struct direction *d, struct batch *b) {
+/* Returns how many there were, at most BATCH. */
+static int receive(struct direction *d, struct batch *b) {
   for (int i = 0; i < BATCH; i++) {
     b->slots[i] = d->free_slots[d->free_count - 1 - (uint32_t)i];
     b->vectors[i] = (struct iovec){frame_at(d, b->slots[i]), FRAME_BYTES};
@@ -100,7 +111,7 @@ static void receive(struct direction *d, struct batch *b) {
         .msg_control = b->controls[i].bytes, .msg_controllen = sizeof b->controls[i].bytes};
   }
   int n = recvmmsg(d->rx, b->messages, BATCH, MSG_DONTWAIT, NULL);
-  if (n <= 0) return; /* nothing there, or ENETDOWN: an interface that is down may come up again */
+  if (n <= 0) return 0; /* nothing there, or ENETDOWN: an interface that is down may come up again */
   int64_t offset = 0, now = read_clocks(&offset);
   uint32_t returned[BATCH];
   int returned_count = 0;
@@ -114,13 +125,16 @@ static void receive(struct direction *d, struct batch *b) {
   d->free_count -= (uint32_t)n;
   /* Slots not received into lie below the n used ones: they stay; the returned ones go back on top of them. */
   for (int i = 0; i < returned_count; i++) d->free_slots[d->free_count++] = returned[i];
+  return n;
 }
 
 static void send_due(struct direction *d, struct batch *b) {
   int64_t now = clock_ns(CLOCK_MONOTONIC);
-  while (d->heap_count > 0 && d->heap[0].at <= now) {
+  if (d->heap_count == 0 || d->heap[0].at > now) return;
+  int64_t until = now + (d->set.delay > SLACK_SHARE * SEND_EARLY ? SEND_EARLY : 0);
+  while (d->heap_count > 0 && d->heap[0].at <= until) {
     int n = 0, sent = 0;
-    while (n < BATCH && d->heap_count > 0 && d->heap[0].at <= now) {
+    while (n < BATCH && d->heap_count > 0 && d->heap[0].at <= until) {
       uint32_t slot = heap_pop(d).slot;
       b->slots[n] = slot;
       b->vectors[n] = (struct iovec){frame_at(d, slot), d->lengths[slot]};
@@ -143,23 +157,30 @@ static void *work(void *argument) {
   prctl(PR_SET_TIMERSLACK, 1000); /* 1 us; the default of 50 us would show in every delay */
   struct sched_param priority = {.sched_priority = 10};
   pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority); /* without the privilege: ordinary scheduling */
-  int64_t next = 0, credit = 0, credited = clock_ns(CLOCK_MONOTONIC);
+  int64_t next = 0, fetch = 0, credit = 0, credited = clock_ns(CLOCK_MONOTONIC);
   for (;;) {
     struct pollfd readable = {.fd = d->rx, .events = POLLIN};
     int64_t now = clock_ns(CLOCK_MONOTONIC);
+    int blind = fetch > now;
     credit += (now - credited) / SPIN_SHARE;
     credited = now;
     if (credit > SPIN_SAVED) credit = SPIN_SAVED;
     int64_t wait = next - now - (credit > WAKE_EARLY ? WAKE_EARLY : 0);
+    int due_first = next && (!blind || next <= fetch);
+    if (!due_first && blind) wait = fetch - now;
     struct timespec timeout = {wait > 0 ? wait / NS_PER_S : 0, wait > 0 ? wait % NS_PER_S : 0};
-    ppoll(&readable, 1, next ? &timeout : NULL, NULL);
-    if (!readable.revents && credit > WAKE_EARLY) {
+    ppoll(&readable, blind ? 0 : 1, next || blind ? &timeout : NULL, NULL);
+    if (!readable.revents && due_first && credit > WAKE_EARLY) {
       int64_t from = clock_ns(CLOCK_MONOTONIC), t = from;
       while (t < next && t < from + WAKE_EARLY) t = clock_ns(CLOCK_MONOTONIC);
       credit -= t - from;
     }
     pthread_mutex_lock(&d->lock);
-    if (readable.revents) receive(d, b);
+    if (readable.revents) {
+      for (int turns = 0; turns < MAX_RECEIVES && receive(d, b) == BATCH; turns++) {}
+      int64_t slack = d->set.delay / SLACK_SHARE;
+      fetch = clock_ns(CLOCK_MONOTONIC) + (slack > MAX_SLACK ? MAX_SLACK : slack);
+    }
     send_due(d, b);
     next = d->heap_count > 0 ? d->heap[0].at : 0;
     pthread_mutex_unlock(&d->lock);
