@@ -28,6 +28,9 @@ const GATE_PRIORITY = 20_320
 const LINK_PRIORITY = 20_321
 
 const FIRST = Buffer.alloc(4)
+const LEASE_BYTES = 16
+/** One nanosecond after boot; 0 means "without end". */
+const LEASE_OVER = 1n
 
 export interface AckGateOptions {
   devices: Device[]
@@ -36,6 +39,8 @@ export interface AckGateOptions {
   virtualAddresses: string[]
   /** Interface of the replication link, if there is one. */
   linkDevice?: Device
+  /** From the first packet on nothing leaves the virtual addresses, until a lease is given. Default: everything passes. */
+  fenced?: GateMode
 }
 
 /** How the gate begins. */
@@ -59,7 +64,7 @@ export class AckGate {
   }
 
   /**
-   * Attaches the gate, closed to nothing yet: {@link AckGate.enable} makes it count.
+   * Attaches the gate. Unless it is fenced from the beginning, {@link AckGate.enable} makes it count.
    *
    * @throws OverlayError PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING
    */
@@ -69,9 +74,13 @@ export class AckGate {
     try {
       const object = BpfObject.load(bpfObjectPath('ack-gate'), {pinDirectory: options.pins})
       try {
-        const addresses = object.getMap('virtual_addresses')
-        for (const key of addresses.keys()) addresses.delete(key)
-        for (const address of options.virtualAddresses) addresses.update(addressBytes(address), Buffer.alloc(4, 1))
+        // Before the first packet: sockets that a killed predecessor has left still send, and must not be heard.
+        fillAddresses(object.getMap('virtual_addresses'), options.virtualAddresses)
+        if (options.fenced !== undefined) {
+          object.getMap('lease').update(FIRST, encodeLease(LEASE_OVER))
+          object.getMap('gate_settings').update(FIRST, encodeMode(options.fenced))
+        }
+
         for (const {ifindex} of options.devices) {
           if (createClsact(ifindex)) gate.#created.push(ifindex)
           attachTc(place(ifindex, 'ingress'), object.programFd('gate_ingress'))
@@ -95,13 +104,8 @@ export class AckGate {
   }
 
   /** @param solo connections without an entry pass: there is no backup */
-  enable({solo = false, linkPort = 0, muteAccepted = false}: GateMode = {}): void {
-    const value = Buffer.alloc(SETTINGS_BYTES)
-    value.writeUInt32LE(1, 0)
-    value.writeUInt32LE(solo ? 1 : 0, 4)
-    value.writeUInt16BE(linkPort, 8)
-    value[10] = muteAccepted ? 1 : 0
-    this.#map('gate_settings').update(FIRST, value)
+  enable(mode: GateMode = {}): void {
+    this.#map('gate_settings').update(FIRST, encodeMode(mode))
   }
 
   disable(): void {
@@ -110,9 +114,7 @@ export class AckGate {
 
   /** Until then this host may speak for its virtual addresses. @param untilNs CLOCK_BOOTTIME; 0n: without end */
   setLease(untilNs: bigint): void {
-    const value = Buffer.alloc(16)
-    value.writeBigUInt64LE(untilNs)
-    this.#map('lease').update(FIRST, value)
+    this.#map('lease').update(FIRST, encodeLease(untilNs))
   }
 
   /** True when the lease has run out, or a FIN or RST without consent has ended it. */
@@ -171,6 +173,27 @@ export class AckGate {
     if (!map) this.#maps.set(name, (map = openPinnedMap(join(this.#options.pins, name), cpus)!))
     return map
   }
+}
+
+function fillAddresses(map: BpfMap, addresses: readonly string[]): void {
+  const wanted = addresses.map((address) => addressBytes(address))
+  for (const key of wanted) map.update(key, Buffer.alloc(4, 1))
+  for (const key of map.keys()) if (!wanted.some((each) => each.equals(key))) map.delete(key)
+}
+
+function encodeMode({solo = false, linkPort = 0, muteAccepted = false}: GateMode): Buffer {
+  const value = Buffer.alloc(SETTINGS_BYTES)
+  value.writeUInt32LE(1, 0)
+  value.writeUInt32LE(solo ? 1 : 0, 4)
+  value.writeUInt16BE(linkPort, 8)
+  value[10] = muteAccepted ? 1 : 0
+  return value
+}
+
+function encodeLease(untilNs: bigint): Buffer {
+  const value = Buffer.alloc(LEASE_BYTES)
+  value.writeBigUInt64LE(untilNs)
+  return value
 }
 
 function linkPlace(ifindex: number): TcPlace {

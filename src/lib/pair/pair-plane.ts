@@ -45,15 +45,14 @@ export class PairPlane {
     const devices = [...new Set(virtualAddresses.map(({device}) => device))].map((name) => findDevice(name))
     this.#bpffs = findBpffs()
     const pins = join(this.#bpffs.path, `overlay-pair-${this.instance}`)
+    const linkPort = settings.member === 'b' ? settings.listen.port : settings.peer.port
     this.#gate = AckGate.attach({
       devices,
       pins,
       virtualAddresses: virtualAddresses.map(({address}) => address),
       linkDevice: findDevice(routeTo(settings.peer.address).device),
+      fenced: {linkPort, muteAccepted: true},
     })
-    this.#gate.setLease(1n)
-    const linkPort = settings.member === 'b' ? settings.listen.port : settings.peer.port
-    this.#gate.enable({linkPort, muteAccepted: true})
     const mtu = Math.min(...devices.map((device) => device.mtu))
     this.#segments = {
       mssIPv4: mtu - HEADERS_IPV4,
