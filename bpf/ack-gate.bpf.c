@@ -231,9 +231,12 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 		bool consented = is_consented(g, p);
 		if ((g->flags & TCP_RST) && consented)
 			return TC_ACT_UNSPEC;
-		/* an RST without ACK answers a stray segment: the kernel's own, not the death of a process */
+		/*
+		 * An RST without ACK answers a stray segment: the kernel's own, not the death of a process. To our SYN a
+		 * peer may answer with the ACK of an older connection, which has to be told (RFC 9293 section 3.5.2).
+		 */
 		if (!consented && (g->flags & TCP_RST) && !(g->flags & TCP_ACK))
-			return !f && set->answer_strays ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+			return (!f && set->answer_strays) || (f && f->state == OPENING) ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 		if (!consented && f) {
 			f->dead = 1;
 			fence(l);
@@ -363,10 +366,11 @@ int gate_ingress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	if (g.flags & TCP_RST) {
-		f->peer_reset = 1;
+		f->peer_reset = f->state != OPENING;
 		return TC_ACT_UNSPEC;
 	}
-	if (!(g.flags & TCP_ACK))
+	/* before a SYN/ACK, an acknowledgement is of an older connection */
+	if (!(g.flags & TCP_ACK) || f->state == OPENING)
 		return TC_ACT_UNSPEC;
 	if (!after(f->peer_ack, g.ack))
 		f->peer_ack = g.ack;

@@ -10,6 +10,7 @@ packages=(
   clang llvm libbpf-dev libpcap-dev linux-libc-dev make g++ python3 # build
   iproute2 ethtool nftables                                       # run
   haproxy nginx libnginx-mod-stream                               # bench: what people use today
+  etcd-server                                                     # tests and scenarios: etcd coordination
   tshark tcpdump iperf3 wrk curl openssl                          # tests: clients, loads, oracles
 )
 
@@ -34,12 +35,12 @@ remove_policy() {
 
 running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 
-# Installing haproxy or nginx must not start a service that was not there. Debian asks policy-rc.d before each start; one
+# Installing haproxy, nginx or etcd must not start a service that was not there. Debian asks policy-rc.d before each start; one
 # that is there already belongs to somebody else and stays, and what it lets start is stopped below.
 install_packages() {
   local name fresh=()
-  for name in haproxy nginx; do
-    if [[ " $* " == *" $name "* ]] && ! running "$name"; then fresh+=("$name"); fi
+  for name in haproxy nginx etcd; do
+    if [[ " $* " == *" $name"* ]] && ! running "$name"; then fresh+=("$name"); fi
   done
   trap remove_policy EXIT
   if [[ ! -e $policy ]]; then

@@ -1,10 +1,16 @@
 import {OverlayError} from '../errors/index.js'
+import type {EtcdSettings} from '../coordination/etcd-coordination.js'
 import type {PairSettings} from '../pair/pair-config.js'
 import {DEFAULT_SETTINGS} from '../replication/settings.js'
-import type {PairSection} from './schema.js'
+import type {EtcdSection, PairSection} from './schema.js'
 
 /** What a backup keeps beyond what the owner lets it: records of flows, small pieces. */
 const JOURNAL_MARGIN = 2
+
+const ETCD_PREFIX = '/overlay/pairs'
+/** Of the owner's lease in etcd, ms. */
+const ETCD_TTL_MS = 10_000
+const LEAST_TTL_MS = 2000
 
 /** By how much two clocks may differ over a lease, and a tick of the owner's loop, ms. */
 const CLOCK_MARGIN_MS = 50
@@ -40,7 +46,7 @@ export function pairSettings(section: PairSection, role: string): PairSettings {
     listen: section.listen,
     peer: section.peer,
     virtualAddresses: section.virtualAddresses.map(({address, peer}) => ({...address, peer})),
-    coordination: 'static',
+    etcd: section.coordination === undefined ? null : etcdSettings(section.coordination.etcd, role),
     settings: {
       ...DEFAULT_SETTINGS,
       heartbeatMs,
@@ -52,6 +58,22 @@ export function pairSettings(section: PairSection, role: string): PairSettings {
       maxOutstanding: Math.min(DEFAULT_SETTINGS.maxOutstanding, Math.floor(journalBytes / 4)),
     },
   }
+}
+
+function etcdSettings(
+  {endpoints, name, prefix = ETCD_PREFIX, ttl = ETCD_TTL_MS, caFile, certFile, keyFile}: EtcdSection,
+  role: string,
+): EtcdSettings {
+  if (ttl < LEAST_TTL_MS) throw invalid(role, `coordination.etcd.ttl: ${ttl} ms is less than ${LEAST_TTL_MS} ms`)
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw invalid(role, 'coordination.etcd: certFile and keyFile belong together')
+  }
+
+  if (certFile !== undefined && caFile === undefined) {
+    throw invalid(role, 'coordination.etcd: certFile without caFile: whom to trust must be said')
+  }
+
+  return {endpoints, name, prefix, ttl: Math.ceil(ttl / 1000), caFile, certFile, keyFile}
 }
 
 function invalid(role: string, problem: string): OverlayError {

@@ -30,6 +30,25 @@ const networkAddress = text((value, what) => parseNetworkAddress(value, what))
 /** Addresses that a pair shares, one for each network and family. */
 const MAX_VIRTUAL_ADDRESSES = 16
 
+const etcd = z.strictObject({
+  endpoints: z
+    .array(z.string().regex(/^(https?:\/\/[^/]+|unix:\/.+)$/, 'not https://HOST:PORT, http://HOST:PORT or unix:/PATH'))
+    .min(1)
+    .max(16),
+  /** Of the pair: both members have the same. */
+  name: z.string().regex(/^[\dA-Za-z][\w.-]{0,63}$/, 'not 1 to 64 letters, digits, dots, dashes or underscores'),
+  prefix: z
+    .string()
+    .regex(/^\/[\w./-]{0,127}$/, 'not a path of letters, digits, dots, dashes, underscores and slashes')
+    .optional(),
+  ttl: duration.optional(),
+  caFile: z.string().optional(),
+  certFile: z.string().optional(),
+  keyFile: z.string().optional(),
+})
+
+export type EtcdSection = z.output<typeof etcd>
+
 const pair = z.strictObject({
   member: z.enum(['a', 'b']),
   listen: endpoint,
@@ -44,6 +63,8 @@ const pair = z.strictObject({
   takeover: duration.optional(),
   /** Bytes. */
   journalLimit: z.int().min(1_048_576).max(1_099_511_627_776).optional(),
+  /** Who decides which of the two owns the addresses, when they are not to do so between themselves. */
+  coordination: z.strictObject({etcd}).optional(),
 })
 
 const edge = z.strictObject({

@@ -43,6 +43,10 @@ export class Faults {
   async prepare(step: Step): Promise<{target: string; act: () => Promise<boolean>}> {
     if ('link' in step) return {target: step.link, act: () => this.#changeLink(step)}
     if (step.do === 'awaitPaired') return {target: 'all', act: () => this.#awaitPaired()}
+    if (step.do === 'etcdStop' || step.do === 'etcdResume') {
+      return {target: 'etcd', act: () => Promise.resolve(this.#stopEtcd(step.do === 'etcdStop'))}
+    }
+
     if (step.do === 'restart' || step.do === 'resume' || step.do === 'linkUp') {
       return {target: step.target ?? 'all', act: () => this.#undo(step)}
     }
@@ -58,9 +62,17 @@ export class Faults {
     }
 
     this.#links.clear()
+    this.#stopEtcd(false)
     for (const member of this.#down.splice(0)) await this.#setInterfaces(member, 'up')
     for (const member of this.#paused.splice(0)) this.stage.signal(member.region, member.letter, 'SIGCONT')
     for (const member of this.#dead.splice(0)) await this.stage.start(member.region, member.letter)
+  }
+
+  #stopEtcd(stop: boolean): boolean {
+    const {etcd} = this.stage
+    if (stop) etcd?.pause()
+    else etcd?.resume()
+    return etcd !== null
   }
 
   async #awaitPaired(): Promise<boolean> {

@@ -64,6 +64,9 @@ const step = z.discriminatedUnion('do', [
   z.strictObject({...at, do: z.literal('takeover'), target: z.enum(['edge.primary', 'gateway.primary'])}),
   /** Starts what was killed. */
   z.strictObject({...at, do: z.literal('restart'), target: target.optional()}),
+  /** etcd answers nobody, until it does again. */
+  z.strictObject({...at, do: z.literal('etcdStop')}),
+  z.strictObject({...at, do: z.literal('etcdResume')}),
   /** Waits until every pair has an owner and a backup that holds everything. */
   z.strictObject({...at, do: z.literal('awaitPaired')}),
 ])
@@ -106,6 +109,8 @@ export const scenarioSchema = z.strictObject({
       journalLimit: z.int().min(1_048_576).optional(),
       lease: duration.optional(),
       takeover: duration.optional(),
+      /** Who decides which server owns the addresses: the two between themselves, or an etcd that is started for it. */
+      coordination: z.enum(['static', 'etcd']).default('static'),
     })
     .prefault({}),
   load: z.array(load).min(1).max(16),
@@ -121,6 +126,7 @@ export const scenarioSchema = z.strictObject({
       gapP50Ms: z.number().min(0).optional(),
       gapP99Ms: z.number().min(0).optional(),
       gapMaxMs: z.number().min(0).optional(),
+      pauseMaxMs: z.number().min(0).optional(),
       /** Connections that may be reset: those of a server that was alone when it died. */
       reset: z.int().min(0).default(0),
       singleOwner: z.boolean().default(true),

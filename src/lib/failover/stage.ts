@@ -11,6 +11,7 @@ import {Lab} from '../lab/lab.js'
 import type {MemberStatus} from '../pair/pair-control.js'
 import {askSocket} from '../relay/admin-client.js'
 import type {InstanceStatus} from '../relay/supervisor.js'
+import {EtcdServer} from './etcd-server.js'
 
 export type Region = 'edge' | 'gateway'
 export type Letter = 'a' | 'b'
@@ -22,6 +23,9 @@ export const ORIGIN_PORTS = [9000, 9001] as const
 export const SERVICE_PORTS = [8080, 8081] as const
 const MIDDLE_PORT = 7000
 const LINK_PORT = 7900
+
+/** Of an owner's lease in etcd: the shortest, so that scenarios need not wait. */
+const ETCD_TTL = '2s'
 
 /** A member that was stopped answers nobody; then the other one is asked, ms. */
 const STATUS_MS = 1000
@@ -46,6 +50,8 @@ export interface StageOptions {
   /** ms. */
   lease?: number
   takeover?: number
+  /** Who decides which server owns the addresses; default static. */
+  coordination?: 'etcd' | 'static'
 }
 
 /** An overlay in a lab whose edge, gateway or both are pairs. */
@@ -54,6 +60,8 @@ export class PairStage {
   log = ''
   readonly #directory = mkdtempSync(join(tmpdir(), 'overlay-failover-'))
   readonly #members = new Map<string, HostProcess>()
+  /** Null unless it decides. */
+  etcd: EtcdServer | null = null
 
   private constructor(
     readonly lab: Lab,
@@ -77,6 +85,7 @@ export class PairStage {
     const stage = new PairStage(lab, options)
     writeFileSync(stage.#keys, `1 ${randomBytes(32).toString('hex')}\n`, {mode: 0o600})
     try {
+      if (options.coordination === 'etcd') stage.etcd = await EtcdServer.start(join(stage.#directory, 'etcd'))
       for (const region of ['gateway', 'edge'] as const) {
         if (options.pairs.includes(region)) await Promise.all([stage.start(region, 'a'), stage.start(region, 'b')])
         else await stage.start(region)
@@ -102,6 +111,7 @@ export class PairStage {
 
   async down(): Promise<void> {
     await this.lab.down()
+    await this.etcd?.stop()
     rmSync(this.#directory, {recursive: true, force: true})
   }
 
@@ -298,6 +308,9 @@ export class PairStage {
       ...(this.options.journalLimit === undefined ? [] : [`    journalLimit: ${this.options.journalLimit}`]),
       ...(this.options.lease === undefined ? [] : [`    lease: ${this.options.lease}ms`]),
       ...(this.options.takeover === undefined ? [] : [`    takeover: ${this.options.takeover}ms`]),
+      ...(this.etcd === null
+        ? []
+        : [`    coordination: {etcd: {endpoints: ["${this.etcd.endpoint}"], name: ${region}, ttl: ${ETCD_TTL}}}`]),
       '    virtualAddresses:',
       ...places.map(
         ([net, virtual, peer]) =>

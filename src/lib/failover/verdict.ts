@@ -37,8 +37,12 @@ export interface RunResult {
   gapMs: Gaps
   /** The same at moments before the first fault: what the path and this machine make of it anyway. */
   usualGapMs: Gaps
-  /** Each of them, rounded. */
+  /** The longest wait of each of these connections that began before the fault or within PAUSE_WITHIN_MS after it. */
+  pauseMs: Gaps
+  usualPauseMs: Gaps
+  /** Each of both, rounded. */
   gapsMs: number[]
+  pausesMs: number[]
   faults: (FaultReport & {flowsOpen: number})[]
   checks: Check[]
 }
@@ -59,8 +63,13 @@ export interface Observations {
 /** Moments before the first fault at which gaps are looked at, ms. */
 const USUAL_AT_MS = [-250, -200, -150, -100, -50]
 
+/** What a fault holds up shows later than the fault: what was under way still arrives. ms. */
+export const PAUSE_WITHIN_MS = 1000
+const USUAL_PAUSE_AT_MS = [-1200]
+const USUAL_MARGIN_MS = 200
+
 /** Steps that take something away: what was open then must show that it did not matter. */
-const HARMLESS = new Set(['awaitPaired', 'heal', 'linkUp', 'restart', 'resume'])
+const HARMLESS = new Set(['awaitPaired', 'etcdResume', 'heal', 'linkUp', 'restart', 'resume'])
 
 /** Pure: what was seen, judged. */
 export function judge(seen: Observations): RunResult {
@@ -92,7 +101,12 @@ export function judge(seen: Observations): RunResult {
   const gapMs = summary(gaps)
   const firstAt = startedAt + (harmful[0]?.at ?? 0)
   const usualGapMs = summary(USUAL_AT_MS.flatMap((before) => gapsAt(reports, firstAt + before)))
-  const checks = checksOf(seen, flows, bytesLost, bytesDuplicated, gapMs)
+  const pauses = harmful.flatMap(({at}) => pausesAt(reports, startedAt + at, startedAt + at + PAUSE_WITHIN_MS))
+  const pauseMs = summary(pauses)
+  const usualPauseMs = summary(
+    USUAL_PAUSE_AT_MS.flatMap((before) => pausesAt(reports, firstAt + before, firstAt - USUAL_MARGIN_MS)),
+  )
+  const checks = checksOf(seen, flows, bytesLost, bytesDuplicated, gapMs, pauseMs)
   const conclusive = faults.every(({fired}) => fired) && harmful.every(({flowsOpen}) => flowsOpen > 0)
   const failed = checks.some(({pass}) => !pass)
   return {
@@ -106,6 +120,9 @@ export function judge(seen: Observations): RunResult {
     bytesDuplicated,
     gapMs,
     usualGapMs,
+    pauseMs,
+    usualPauseMs,
+    pausesMs: pauses.map((pause) => Math.round(pause)),
     gapsMs: gaps.map((gap) => Math.round(gap)),
     faults,
     checks,
@@ -139,6 +156,15 @@ function gapsAt({clients}: LoadReports, at: number): number[] {
     })
 }
 
+/** The longest wait of each connection that was open, among those that end after `at` and begin before `until`. */
+function pausesAt({clients}: LoadReports, at: number, until: number): number[] {
+  return clients
+    .filter(({startedAt, endedAt}) => startedAt < at && endedAt > at)
+    .map(({gaps}) =>
+      Math.max(0, ...gaps.filter(([from, to]) => to > at && from < until).map(([from, to]) => to - from)),
+    )
+}
+
 function openAt({clients}: LoadReports, at: number): number {
   return clients.filter(({startedAt, endedAt}) => startedAt < at && endedAt > at).length
 }
@@ -148,7 +174,8 @@ function checksOf(
   flows: RunResult['flows'],
   bytesLost: number,
   bytesDuplicated: number,
-  gapMs: RunResult['gapMs'],
+  gapMs: Gaps,
+  pauseMs: Gaps,
 ): Check[] {
   const {expect} = seen.scenario
   const checks: Check[] = []
@@ -179,6 +206,7 @@ function checksOf(
   atMost('liveness', 'gap p50, ms', expect.gapP50Ms, gapMs.p50)
   atMost('liveness', 'gap p99, ms', expect.gapP99Ms, gapMs.p99)
   atMost('liveness', 'gap max, ms', expect.gapMaxMs, gapMs.max)
+  atMost('liveness', 'longest wait, ms', expect.pauseMaxMs, pauseMs.max)
   if (expect.paired) check('liveness', 'paired in the end', 'yes', seen.paired ? 'yes' : 'no', seen.paired)
   return checks
 }

@@ -1,3 +1,5 @@
+import {readFileSync, writeFileSync} from 'node:fs'
+
 import {addressBytes, formatAddress, formatEndpoint, type Endpoint} from '../wire/endpoint.js'
 import {
   hasReceivedFin,
@@ -8,8 +10,8 @@ import {
   type ConnectionRecord,
   type RepairWindow,
 } from './connection-record.js'
-import {systemCallError} from './errno.js'
-import {allocate, sys} from './libc.js'
+import {EADDRNOTAVAIL, systemCallError} from './errno.js'
+import {allocate, errno, sys} from './libc.js'
 import {familyOf, readSockaddr, SOCKADDR_LENGTH, writeSockaddr} from './sockaddr.js'
 import {AF_INET6, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET, SO_REUSEADDR, TCP_INFO} from './socket-constants.js'
 import {setCongestionControl, setMark, tcpSocket, type CongestionControl} from './tcp-socket.js'
@@ -92,6 +94,8 @@ const LARGEST_TCP_MAXSEG = 32_767
 /** Room for what the old host may have advertised: tcp_rmem's usual maximum is 6 MiB. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
 const TIMESTAMP_MARGIN_MS = 50
+
+const TW_REUSE = '/proc/sys/net/ipv4/tcp_tw_reuse'
 
 const number = allocate(4)
 const length = allocate(4)
@@ -204,7 +208,7 @@ export function restoreConnection(record: ConnectionRecord, options: RestoreOpti
     const segment = Math.min(record.maximumSegmentSize, LARGEST_TCP_MAXSEG)
     setOption(fd, IPPROTO_TCP, TCP_MAXSEG, segment, `TCP_MAXSEG ${segment}`)
     attach(fd, 'bind', record.local, local)
-    attach(fd, 'connect', record.remote, addressBytes(record.remote.address))
+    connectRestored(fd, record.remote)
     // These want state ESTABLISHED; before leaving repair, since the probe carries timestamp and window.
     setRepairOptions(fd, record)
     if (record.timestamps) {
@@ -287,6 +291,25 @@ function attach(fd: number, call: 'bind' | 'connect', endpoint: Endpoint, bytes:
   const size = writeSockaddr(sockaddr.bytes, bytes, 0, endpoint.port)
   if (sys[call](fd, sockaddr.address, size) < 0) {
     throw systemCallError(`${call} of a restored connection to ${formatEndpoint(endpoint)}`)
+  }
+}
+
+/**
+ * An earlier connection between the same ports may be in TIME-WAIT on this host: its sequence numbers are of no use to
+ * anybody who knows this one. net.ipv4.tcp_tw_reuse lets connect() take its place, also for IPv6 (tcp_twsk_unique).
+ */
+function connectRestored(fd: number, remote: Endpoint): void {
+  const bytes = addressBytes(remote.address)
+  const size = writeSockaddr(sockaddr.bytes, bytes, 0, remote.port)
+  if (sys.connect(fd, sockaddr.address, size) === 0) return
+  const error = errno()
+  if (error !== EADDRNOTAVAIL) throw systemCallError(`connect of a restored connection to ${formatEndpoint(remote)}`)
+  const before = readFileSync(TW_REUSE, 'latin1')
+  writeFileSync(TW_REUSE, '1')
+  try {
+    attach(fd, 'connect', remote, bytes)
+  } finally {
+    writeFileSync(TW_REUSE, before)
   }
 }
 

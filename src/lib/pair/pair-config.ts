@@ -1,3 +1,4 @@
+import type {EtcdSettings} from '../coordination/etcd-coordination.js'
 import type {ReplicationSettings} from '../replication/settings.js'
 import type {Endpoint} from '../wire/endpoint.js'
 
@@ -24,8 +25,8 @@ export interface PairSettings {
   readonly peer: Endpoint
   readonly virtualAddresses: readonly VirtualAddress[]
   readonly settings: ReplicationSettings
-  /** static: the two decide between themselves. control: the control process is asked. */
-  readonly coordination: 'static' | 'control'
+  /** Who decides which of the two owns the addresses; null: they do so between themselves. */
+  readonly etcd: EtcdSettings | null
 }
 
 /** What a relay process needs to be half of a pair. Plain JSON. */

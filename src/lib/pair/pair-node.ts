@@ -39,6 +39,12 @@ const STRAYS_AFTER_MS = 5000
 /** A link on which nothing was heard for so many times `takeoverMs` is dead, whatever the kernel thinks. */
 const LINK_SILENCE = 3
 
+/** So many lives of the owner's lease: questions that the owner was asking are over by then. */
+const CLAIM_AFTER_TTLS = 2
+
+/** A server that may not claim the addresses yet asks again after so long, ms. */
+const CLAIM_AGAIN_MS = 1000
+
 export interface PairParts {
   readonly loop: EpollLoop
   readonly log: RateLimitedLog
@@ -80,6 +86,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   #lease = Number.NaN
   #role = ''
   #restored: RestoredFlow[] = []
+  #claimAt: number
   #takenAt = Number.NEGATIVE_INFINITY
   #kicks: number = KICK_AT_MS.length
   #synAcks: number = SYN_ACK_AT_MS.length
@@ -89,7 +96,10 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     super()
     const {loop, log, config, keys, relay, coordinator, datapath, epochs} = parts
     this.#timer = new Timer(() => this.#tick())
+    this.#claimAt = this.now + CLAIM_AFTER_TTLS * (config.etcd?.ttl ?? 0) * 1000
     this.member = new PairMember(config.settings, coordinator, this, config.member === 'a', epochs.epoch)
+    // Until etcd has said so, nobody is alone.
+    if (config.etcd !== null) this.member.certainUntil(Number.NEGATIVE_INFINITY)
     this.link = new ReplicationLink(
       loop,
       log,
@@ -129,7 +139,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     datapath.clearFlows()
     if (listener !== null) this.link.listen(listener)
     // Whoever owned the address alone still does: nobody else can have been granted it.
-    if (epochs.alone && epochs.epoch > 0) this.member.claim()
+    if (epochs.alone && epochs.epoch > 0) this.member.claim('recorded')
     loop.timers.arm(this.#timer, loop.now + TICK_MS)
     this.wake()
   }
@@ -144,7 +154,13 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
 
   /** The operator says that the other server is gone for good, or was never there. @throws Error when it cannot be */
   claim(): void {
-    this.member.claim()
+    this.member.claim('operator')
+    this.wake()
+  }
+
+  /** @param until an owner may be alone, ms of CLOCK_BOOTTIME */
+  certainUntil(until: number): void {
+    this.member.certainUntil(until)
     this.wake()
   }
 
@@ -355,7 +371,18 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     }
 
     this.#afterTakeover()
+    if (config.etcd !== null) this.#claimWhatIsNobodys(CLAIM_AFTER_TTLS * config.etcd.ttl * 1000)
     this.wake()
+  }
+
+  /** This server holds nothing, hears of nobody, and in etcd nobody keeps the addresses: after a while they are its own. */
+  #claimWhatIsNobodys(afterMs: number): void {
+    const {now} = this
+    const fresh = this.primary === null && !this.member.backup.synchronised && !this.link.isUp
+    if (!fresh) this.#claimAt = now + afterMs
+    if (now < this.#claimAt) return
+    this.#claimAt = now + CLAIM_AGAIN_MS
+    this.member.claim('expired')
   }
 
   #afterTakeover(): void {

@@ -3,6 +3,8 @@ import {join} from 'node:path'
 import {AckGate} from '../gate/ack-gate.js'
 import type {SetupSettings} from '../gate/setup-maps.js'
 import {SetupPlane} from '../gate/setup-plane.js'
+import {EtcdCoordination, type CoordinationEvents} from '../coordination/etcd-coordination.js'
+import type {Question} from '../coordination/owner-record.js'
 import {findDevice, routeTo} from '../handshake/network-device.js'
 import {findBpffs, unmount, type FileSystem} from '../handshake/mounts.js'
 import type {KeyRing} from '../keys/key-file.js'
@@ -22,6 +24,7 @@ export class PairPlane {
   #setup: SetupPlane | null = null
   #segments: Omit<SetupSettings, 'keys'> | null = null
   #bpffs: FileSystem | null = null
+  #coordination: EtcdCoordination | null = null
 
   constructor(
     readonly instance: string,
@@ -37,10 +40,12 @@ export class PairPlane {
    * left is taken over, and stays silent.
    *
    * @param epochPath file that keeps the epoch
+   * @param events of etcd
    * @throws OverlayError NOT_FOUND, UNREACHABLE, PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING
    */
-  attach(keys: KeyRing, epochPath: string): PairConfig {
+  attach(keys: KeyRing, epochPath: string, events: CoordinationEvents): PairConfig {
     const {settings} = this
+    if (settings.etcd !== null) this.#coordination = new EtcdCoordination(settings.etcd, settings.member, events)
     const virtualAddresses = settings.virtualAddresses.map((each) => ({...each, device: routeTo(each.peer).device}))
     const devices = [...new Set(virtualAddresses.map(({device}) => device))].map((name) => findDevice(name))
     this.#bpffs = findBpffs()
@@ -75,11 +80,18 @@ export class PairPlane {
     if (this.#segments !== null) this.#setup?.setSettings({...this.#segments, keys})
   }
 
+  /** @returns see {@link EtcdCoordination.ask}; undefined without etcd, too */
+  async coordinate(question: Question | null): Promise<number | null | undefined> {
+    return this.#coordination?.ask(question)
+  }
+
   counters(): Record<string, number> {
     return {...this.#gate?.counters(), ...this.#setup?.counters()}
   }
 
   close(): void {
+    this.#coordination?.close().catch(() => {})
+    this.#coordination = null
     this.#setup?.detach()
     this.#setup = null
     this.#gate?.detach()

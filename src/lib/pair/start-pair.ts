@@ -3,7 +3,7 @@ import type {EpollLoop} from '../relay/epoll-loop.js'
 import type {RateLimitedLog} from '../relay/rate-limited-log.js'
 import type {PairRelay} from '../relay/replicator.js'
 import type {LinkKeys} from '../replication/link-setup.js'
-import {staticCoordinator} from '../replication/ownership.js'
+import type {Coordinator} from '../replication/ownership.js'
 import {EpochFile} from './epoch-file.js'
 import type {PairConfig} from './pair-config.js'
 import {PairNode} from './pair-node.js'
@@ -20,6 +20,7 @@ export function startPair(
   config: PairConfig,
   keys: LinkKeys,
   relay: PairRelay,
+  coordinator: Coordinator,
 ): PairNode {
   return new PairNode({
     loop,
@@ -27,7 +28,7 @@ export function startPair(
     config,
     keys,
     relay,
-    coordinator: staticCoordinator,
+    coordinator,
     datapath: PairDatapath.open(config.pins),
     addresses: new VirtualAddresses(config.virtualAddresses),
     epochs: new EpochFile(config.epochPath),

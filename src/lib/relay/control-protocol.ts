@@ -1,4 +1,5 @@
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
+import type {Question} from '../coordination/owner-record.js'
 import type {ProcessConfig} from './process-config.js'
 import type {LogLine} from './rate-limited-log.js'
 
@@ -38,6 +39,10 @@ export type ToProcess =
   | {type: 'abort'}
   /** Of a pair: hand the addresses over, or claim them without the other server. */
   | {type: 'pair'; id: number; action: PairAction}
+  /** @param epoch that was granted; null for no */
+  | {type: 'coordinated'; id: number; epoch: number | null}
+  /** @param until an owner may be alone, ms of CLOCK_BOOTTIME */
+  | {type: 'certain-until'; until: number}
 
 export type FromProcess =
   | {type: 'ready'}
@@ -45,5 +50,8 @@ export type FromProcess =
   | {type: 'keys'; id: number}
   /** @param error why it was not done, or null */
   | {type: 'pair'; id: number; error: string | null}
+  /** A member of a pair asks who may own the addresses; `coordinated` follows, unless another
+   * question does, or null: nothing is asked any more. */
+  | {type: 'coordinate'; id: number; question: Question | null}
   | {type: 'drained'; aborted: number}
   | {type: 'log'; line: LogLine}

@@ -3,6 +3,7 @@ import type {Duplex} from 'node:stream'
 import {createInterface} from 'node:readline'
 
 import {nodeCommand} from '../cli/node-entry.js'
+import type {Question} from '../coordination/owner-record.js'
 import {OverlayError} from '../errors/index.js'
 import type {FromProcess, KeysJson, PairAction, ToProcess} from './control-protocol.js'
 import {JsonLines} from './json-lines.js'
@@ -16,6 +17,7 @@ const ANSWER_DEADLINE_MS = 2000
 export interface RelayChildEvents {
   ready(): void
   log(line: LogLine): void
+  coordinate(child: RelayChild, id: number, question: Question | null): void
   /** @param how in words: its exit code or signal */
   ended(child: RelayChild, how: string): void
 }
@@ -118,6 +120,11 @@ export class RelayChild {
 
       case 'log': {
         this.events.log(message.line)
+        break
+      }
+
+      case 'coordinate': {
+        this.events.coordinate(this, message.id, message.question)
         break
       }
 

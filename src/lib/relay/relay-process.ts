@@ -1,7 +1,9 @@
 import process from 'node:process'
 
+import {ControlCoordinator} from '../pair/control-coordinator.js'
 import type {PairNode} from '../pair/pair-node.js'
 import {startPair} from '../pair/start-pair.js'
+import {staticCoordinator} from '../replication/ownership.js'
 import type {LinkKey, LinkKeys} from '../replication/link-setup.js'
 import {PreambleKey} from '../wire/preamble.js'
 import {ControlChannel} from './control-channel.js'
@@ -53,6 +55,7 @@ class RelayProcess {
   private readonly log: RateLimitedLog
   private role: Role | null = null
   private pair: PairNode | null = null
+  private readonly coordinator: ControlCoordinator
 
   constructor() {
     this.control = new ControlChannel(
@@ -61,6 +64,8 @@ class RelayProcess {
       (message) => this.receive(message),
       () => process.exit(0),
     )
+    const {control} = this
+    this.coordinator = new ControlCoordinator((id, question) => control.send({type: 'coordinate', id, question}))
     this.log = new RateLimitedLog(
       (line) => this.control.send({type: 'log', line}),
       () => this.loop.now,
@@ -99,6 +104,16 @@ class RelayProcess {
         break
       }
 
+      case 'coordinated': {
+        this.coordinator.answered(message.id, message.epoch)
+        break
+      }
+
+      case 'certain-until': {
+        this.pair?.certainUntil(message.until)
+        break
+      }
+
       case 'drain': {
         this.drain(message.deadlineMs)
         break
@@ -117,7 +132,8 @@ class RelayProcess {
     if (config.role === 'edge') this.startEdge(config, readKeys(keys), fds)
     else this.startGateway(config, readKeys(keys), fds)
     if (config.pair === null || this.role === null) return
-    this.pair = startPair(this.loop, this.log, config.pair, readLinkKeys(keys), this.role.relay)
+    const coordinator = config.pair.etcd === null ? staticCoordinator : this.coordinator
+    this.pair = startPair(this.loop, this.log, config.pair, readLinkKeys(keys), this.role.relay, coordinator)
     this.role.relay.replicateBy(this.pair.replicator)
     this.pair.start(pairListener ? FIRST_LISTENER_FD + listeners : null)
   }

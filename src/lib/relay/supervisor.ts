@@ -7,6 +7,8 @@ import type {AdminRequest} from './admin-client.js'
 import {AdminSocket} from './admin-socket.js'
 import type {KeyJson, KeysJson, PairAction} from './control-protocol.js'
 import type {HandshakePlane} from './handshake-plane.js'
+import type {CoordinationEvents} from '../coordination/etcd-coordination.js'
+import type {Question} from '../coordination/owner-record.js'
 import type {PairPlane} from '../pair/pair-plane.js'
 import type {PairStatus} from '../pair/pair-status.js'
 import {REPLICATION_PURPOSE} from '../replication/link-setup.js'
@@ -136,7 +138,7 @@ export class Supervisor {
       }
 
       if (settings.pair !== null) {
-        const pair = settings.pair.attach(this.keys, this.directory.epoch)
+        const pair = settings.pair.attach(this.keys, this.directory.epoch, this.coordinationEvents())
         this.config = {...this.config, pair}
       }
 
@@ -284,6 +286,9 @@ export class Supervisor {
       {
         ready: () => this.progress?.(),
         log: (line) => this.settings.log(line),
+        coordinate: (asking, id, question) => {
+          this.coordinate(asking, id, question).catch((error: Error) => this.log('error', 'etcd', error.message))
+        },
         ended: (ended, how) => this.childEnded(ended, index, how),
       },
     )
@@ -384,6 +389,24 @@ export class Supervisor {
     const {pair} = this.settings
     const own = parts[0]?.pair
     return pair === null || !own ? null : {...own, datapath: pair.counters()}
+  }
+
+  private coordinationEvents(): CoordinationEvents {
+    return {
+      certainUntil: (until) => {
+        for (const child of this.children) child.send({type: 'certain-until', until})
+      },
+      trouble: (message) => {
+        if (message === null) this.log('info', 'etcd', 'etcd answers again')
+        else this.log('warning', 'etcd', `etcd does not answer: ${message}`)
+      },
+    }
+  }
+
+  /** A relay process asks who may own the addresses. */
+  private async coordinate(child: RelayChild, id: number, question: Question | null): Promise<void> {
+    const epoch = await this.settings.pair?.coordinate(question)
+    if (epoch !== undefined) child.send({type: 'coordinated', id, epoch})
   }
 
   private async pairAction(action: PairAction): Promise<object> {

@@ -84,6 +84,11 @@ export class Backup {
     const passed = this.#lastTick === null ? 0 : now - this.#lastTick
     this.#lastTick = now
     this.#silentMs += Math.min(passed, this.#settings.takeoverMs / 8) * (linkMoves ? 0.5 : 1)
+    return this.silent
+  }
+
+  /** The owner has been silent for takeoverMs: none of its leases can be left. */
+  get silent(): boolean {
     return this.#silentMs >= this.#settings.takeoverMs
   }
 

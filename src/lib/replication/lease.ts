@@ -1,8 +1,9 @@
 /** The owner's right to speak for the address, in ms of a monotonic clock that goes on while the machine sleeps. */
 export class Lease {
   #until = Number.NEGATIVE_INFINITY
-  /** Nobody else can be granted the address: the lease does not run out. */
+  /** Nobody else can be granted the address before {@link #aloneUntil}. */
   #alone = false
+  #aloneUntil = Number.POSITIVE_INFINITY
   #given = false
   #lastBeat = Number.NEGATIVE_INFINITY
 
@@ -13,14 +14,19 @@ export class Lease {
     return this.#alone
   }
 
-  /** ms when it runs out: infinity for an owner that is alone, its negative for one that gave the address away. */
+  /** ms when it runs out: its negative infinity for an owner that gave the address away. */
   get until(): number {
     if (this.#given) return Number.NEGATIVE_INFINITY
-    return this.#alone ? Number.POSITIVE_INFINITY : this.#until
+    return this.#alone ? this.#aloneUntil : this.#until
   }
 
   valid(now: number): boolean {
-    return !this.#given && (this.#alone || now < this.#until)
+    return !this.#given && now < (this.#alone ? this.#aloneUntil : this.#until)
+  }
+
+  /** For how long an owner that is alone may be so, ms; infinity unless a coordinator keeps the right to it. */
+  certainUntil(until: number): void {
+    this.#aloneUntil = until
   }
 
   becomeAlone(): void {

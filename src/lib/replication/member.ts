@@ -1,7 +1,7 @@
 import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH} from '../wire/replication-frame.js'
 import {Backup, type TakeoverFlow} from './backup.js'
 import {JournalFullError} from './journal.js'
-import {decide, Standing, type Coordinator, type Evidence, type Member} from './ownership.js'
+import {decide, Standing, type ClaimReason, type Coordinator, type Evidence, type Member} from './ownership.js'
 import {Primary, type PrimaryOutput} from './primary.js'
 import type {ReplicationSettings} from './settings.js'
 
@@ -40,6 +40,11 @@ export class PairMember {
   #epoch: number
   #linked = false
   #asking = false
+  /** What is being asked is good only as long as this link is. */
+  #agreeing = false
+  /** An epoch that was granted while the owner was heard again: it is taken when no lease of the owner can be left. */
+  #granted: number | null = null
+  #certainUntil = Number.POSITIVE_INFINITY
   /** The address was handed to us on this link: what the other side had sent before it knew is of the past. */
   #handedOver = false
   readonly #refuse = Buffer.alloc(REFUSE_LENGTH)
@@ -82,6 +87,12 @@ export class PairMember {
   /** An authenticated link is up; any earlier one is gone, with whatever was still in it. */
   linkUp(ownRandom: Buffer, remote: Member, now: number): void {
     if (this.#linked) this.linkLost('reset', now)
+    // What the coordinator has answered, or is about to, an owner that comes back now must not be led to doubt.
+    if (this.#asking || this.#granted !== null) {
+      this.output.closeLink('reset')
+      return
+    }
+
     this.#handedOver = false
     const decision = decide({standing: this.standing, epoch: this.#epoch, random: ownRandom}, remote)
     if (decision === null) {
@@ -102,7 +113,7 @@ export class PairMember {
 
     if (decision === 'claim') {
       this.#backup.drop()
-      this.#own(Math.max(this.#epoch, remote.epoch) + 1, 'claim')
+      this.#claim(Math.max(this.#epoch, remote.epoch) + 1, 'agreed')
       return
     }
 
@@ -116,6 +127,12 @@ export class PairMember {
   linkLost(how: 'ended' | 'reset', now: number): void {
     if (!this.#linked) return
     this.#linked = false
+    if (this.#agreeing) {
+      this.coordinator.cancel()
+      this.#agreeing = false
+      this.#asking = false
+    }
+
     this.#backup.linkDown()
     this.#primary?.linkDown(how === 'ended' ? 'ended' : 'silent', now)
     if (how === 'ended' && this.#primary === null && this.#backup.synchronised) this.#ask('ended')
@@ -136,7 +153,12 @@ export class PairMember {
       }
 
       this.#backup.heard(now)
-      if (header.type === FrameType.HEARTBEAT) this.output.followClock(header.acknowledged)
+      if (header.type === FrameType.HEARTBEAT) {
+        this.output.followClock(header.acknowledged)
+        // An answer would give the owner a new lease, while it is being asked who is to be the next.
+        if (this.#asking) return
+      }
+
       if (header.type === FrameType.HANDOVER) {
         if (this.#backup.synchronised) this.#ask('handover')
       } else if (header.type !== FrameType.HANDOVER_DONE) this.#backup.frame(header, payload)
@@ -170,17 +192,25 @@ export class PairMember {
       return
     }
 
-    if (this.#backup.tick(now, linkMoves) && this.#backup.synchronised) this.#ask('silent')
+    if (!this.#backup.tick(now, linkMoves) || !this.#backup.synchronised) return
+    if (this.#granted === null) this.#ask('silent')
+    else this.#own(this.#granted, 'silent')
   }
 
   /**
-   * Owns the address without asking anybody: nobody else can.
+   * Owns the address without the other server.
    *
    * @throws Error when this server owns it or holds an owner's flows
    */
-  claim(): void {
+  claim(reason: ClaimReason): void {
     if (this.#primary !== null || this.#backup.synchronised) throw new Error('this server is not fresh')
-    this.#own(this.#epoch + 1, 'claim')
+    this.#claim(this.#epoch + 1, reason)
+  }
+
+  /** For how long an owner may be alone, ms: see {@link Lease.certainUntil}. */
+  certainUntil(until: number): void {
+    this.#certainUntil = until
+    this.#primary?.lease.certainUntil(until)
   }
 
   /** Planned hand-over. @throws Error when no backup holds the flows */
@@ -231,6 +261,7 @@ export class PairMember {
     }
 
     if (!keep) this.#backup.drop()
+    this.#granted = null
     this.#backup.heard(now)
   }
 
@@ -249,26 +280,55 @@ export class PairMember {
     if (this.#asking) return
     this.#asking = true
     const next = this.#epoch + 1
-    this.coordinator.grant(next, evidence, (granted) => {
-      this.#asking = false
-      if (!granted || this.#epoch >= next || !this.#backup.synchronised) return
-      // An owner that is only cut off would go on sending here; it learns the epoch from the next HELLO.
-      if (evidence === 'silent' && this.#linked) {
-        this.#linked = false
-        this.#backup.linkDown()
-        this.output.closeLink('reset')
-      }
+    this.coordinator.grant(next, evidence, (granted) => this.#answered(next, evidence, granted))
+  }
 
-      this.#own(next, evidence)
+  #answered(next: number, evidence: Evidence, granted: boolean): void {
+    this.#asking = false
+    if (this.#epoch >= next || !this.#backup.synchronised) return
+    if (!granted) {
+      this.#backup.drop()
+      this.#leaveLink()
+      return
+    }
+
+    // An owner that is only cut off would go on sending here; it learns the epoch from the next HELLO.
+    if (evidence === 'silent') this.#leaveLink()
+
+    // The answer took a while: an owner that was heard since has a lease again.
+    if (evidence === 'silent' && !this.#backup.silent) this.#granted = next
+    else this.#own(next, evidence)
+  }
+
+  #claim(epoch: number, reason: ClaimReason): void {
+    if (this.#asking) return
+    this.#asking = true
+    this.#agreeing = reason === 'agreed'
+    this.coordinator.claim(epoch, reason, (granted) => {
+      this.#asking = false
+      this.#agreeing = false
+      if (this.#primary !== null || this.#backup.synchronised) return
+      if (granted === null) this.#leaveLink()
+      else this.#own(granted, 'claim')
     })
   }
 
+  /** What the next link begins with is decided anew. */
+  #leaveLink(): void {
+    if (!this.#linked) return
+    this.#linked = false
+    this.#backup.linkDown()
+    this.output.closeLink('reset')
+  }
+
   #own(epoch: number, evidence: Evidence | 'claim'): void {
+    this.#granted = null
     this.#epoch = epoch
     this.output.persist(epoch)
     this.#backup.linkDown()
     const plan = this.#backup.plan()
-    const primary = new Primary(this.settings, epoch, this.coordinator, this.#send, this.output)
+    const primary = new Primary(this.settings, epoch, this.coordinator, this.#send, this.output, this.#raise)
+    primary.lease.certainUntil(this.#certainUntil)
     this.#primary = primary
     this.output.takeOver(plan, evidence)
     primary.adopt(plan)
@@ -283,6 +343,13 @@ export class PairMember {
     }
 
     primary.lead(false)
+  }
+
+  /** The owner goes on in another epoch. */
+  readonly #raise = (epoch: number): void => {
+    this.#epoch = epoch
+    this.output.persist(epoch)
+    this.#leaveLink()
   }
 
   readonly #send = (header: FrameHeader, payload: Buffer | null, start: number): void => {

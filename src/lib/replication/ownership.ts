@@ -67,12 +67,28 @@ export function decide(local: Member, remote: Member): Decision | null {
  */
 export type Evidence = 'silent' | 'ended' | 'fresh' | 'left' | 'handover'
 
-/** Grants epochs. Answers may come later, but never after a second question of the same server. */
+/**
+ * Why a server that holds nothing may own the address.
+ * agreed: the other server holds nothing either, and says so on a link;
+ * recorded: this server owned it alone, and its process was started anew;
+ * operator: somebody says that the other server is gone;
+ * expired: nobody has kept the lease on it for a while.
+ */
+export type ClaimReason = 'agreed' | 'recorded' | 'operator' | 'expired'
+
+/** Grants epochs. Answers may come later, and each question is answered at most once. */
 export interface Coordinator {
-  /** A holder asks for the epoch after the one it holds. */
+  /** A holder asks for the epoch after the one it holds. No: it was granted to another, and what it holds is old. */
   grant(epoch: number, evidence: Evidence, answer: (granted: boolean) => void): void
-  /** An owner without a backup asks whether it is certain that nobody else is granted the next epoch meanwhile. */
-  alone(epoch: number, evidence: Evidence, answer: (certain: boolean) => void): void
+  /**
+   * An owner without a backup asks whether it is certain that nobody else can take over. Answers the epoch that it goes on
+   * in, its own or a newer one, by which what others hold is old; null for no.
+   */
+  alone(epoch: number, evidence: Evidence, answer: (epoch: number | null) => void): void
+  /** What the last question was about has changed: it is not to be answered. */
+  cancel(): void
+  /** A server that holds nothing asks for an epoch, at least this one. Answers the one granted, or null. */
+  claim(epoch: number, reason: ClaimReason, answer: (epoch: number | null) => void): void
 }
 
 /**
@@ -84,7 +100,11 @@ export const staticCoordinator: Coordinator = {
   grant(_epoch, _evidence, answer) {
     answer(true)
   },
-  alone(_epoch, evidence, answer) {
-    answer(evidence !== 'silent')
+  alone(epoch, evidence, answer) {
+    answer(evidence === 'silent' ? null : epoch)
+  },
+  cancel() {},
+  claim(epoch, reason, answer) {
+    answer(reason === 'expired' ? null : epoch)
   },
 }

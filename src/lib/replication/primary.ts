@@ -64,7 +64,8 @@ export class Primary {
   readonly #coordinator: Coordinator
   readonly #send: Send
   readonly #output: PrimaryOutput
-  readonly #epoch: number
+  #epoch: number
+  readonly #raised: (epoch: number) => void
   readonly #header = new FrameHeader()
   readonly #flowPayload = Buffer.alloc(FLOW_LENGTH)
   readonly #legPayload = Buffer.alloc(MAX_FAR_LEG_LENGTH)
@@ -72,18 +73,27 @@ export class Primary {
   #link: LinkState = 'down'
   #links = 0
   #paused = false
+  /** Whether it may be alone beside a backup that holds nothing is being asked. */
+  #askedFresh = false
+  /** When to ask, without a word of the backup. */
+  #askAloneAt = Number.POSITIVE_INFINITY
   #nextFlow = 1
   #nextBeat = Number.NEGATIVE_INFINITY
   #handedOverAt = Number.POSITIVE_INFINITY
 
-  /** @param epoch that was granted, which makes it the only owner: it starts alone */
+  /**
+   * @param epoch that was granted, which makes it the only owner: it starts alone
+   * @param raised is told of another epoch in which this owner goes on: a link that is up is of the past
+   */
   constructor(
     settings: ReplicationSettings,
     epoch: number,
     coordinator: Coordinator,
     send: Send,
     output: PrimaryOutput,
+    raised: (epoch: number) => void = () => {},
   ) {
+    this.#raised = raised
     this.#settings = settings
     this.#epoch = epoch
     this.#coordinator = coordinator
@@ -208,8 +218,8 @@ export class Primary {
    */
   lead(holds: boolean): void {
     if (holds) this.lease.takeBack()
-    else this.#becomeAlone('fresh', true)
     this.#handedOverAt = Number.POSITIVE_INFINITY
+    this.#askAloneAt = Number.POSITIVE_INFINITY
     this.#links++
     this.#link = 'snapshot'
     this.#nextBeat = Number.NEGATIVE_INFINITY
@@ -224,6 +234,7 @@ export class Primary {
 
     this.#frame(FrameType.SNAPSHOT_BEGIN, 0, 0, 0, 0, null)
     this.#judgePause()
+    if (!holds && (!this.lease.alone || this.lease.given)) this.#becomeAlone('fresh', true)
   }
 
   /**
@@ -233,21 +244,25 @@ export class Primary {
    */
   linkDown(evidence: Evidence, now: number): void {
     if (this.#link === 'down') return
-    this.#links++
-    this.#link = 'down'
-    for (const flow of this.flows.values()) {
-      flow.told = false
-      this.#account(flow)
-    }
-
+    this.#down()
     // After the lease the backup may have been owner already, and have died as one: only its next HELLO can tell.
-    if (!this.lease.alone) this.#becomeAlone(evidence, this.lease.valid(now))
+    if (evidence === 'silent') this.#askAloneAt = now + this.#settings.leaseMs
+    else if (!this.lease.alone) this.#becomeAlone(evidence, this.lease.valid(now))
     this.#judgePause()
   }
 
   /** Sends what is due: heartbeats, the next part of the snapshot, what may be trimmed. Call it every few ms. */
   tick(now: number): void {
-    if (this.#link === 'down') return
+    if (this.#link === 'down') {
+      // A link that was only interrupted is there again by now, and its backup holds what it held.
+      if (now >= this.#askAloneAt && !this.lease.alone) {
+        this.#askAloneAt = Number.POSITIVE_INFINITY
+        this.#becomeAlone('silent', true)
+      }
+
+      return
+    }
+
     if (now >= this.#nextBeat) {
       this.#nextBeat = now + this.#settings.heartbeatMs
       this.lease.beat(now)
@@ -310,11 +325,32 @@ export class Primary {
     this.#frame(FrameType.HANDOVER, 0, 0, 0, 0, null)
   }
 
+  #down(): void {
+    // The backup may hold something when it comes back.
+    if (this.#askedFresh) this.#coordinator.cancel()
+    this.#askedFresh = false
+    this.#links++
+    this.#link = 'down'
+    for (const flow of this.flows.values()) {
+      flow.told = false
+      this.#account(flow)
+    }
+  }
+
   #becomeAlone(evidence: Evidence, knowable: boolean): void {
     const link = ++this.#links
     if (!knowable) return
-    this.#coordinator.alone(this.#epoch, evidence, (certain) => {
-      if (!certain || link !== this.#links) return
+    this.#askedFresh = evidence === 'fresh'
+    this.#coordinator.alone(this.#epoch, evidence, (granted) => {
+      this.#askedFresh = false
+      const raised = granted !== null && granted > this.#epoch
+      if (granted === null || (link !== this.#links && !raised)) return
+      if (raised) {
+        this.#epoch = granted
+        this.#down()
+        this.#raised(granted)
+      }
+
       this.lease.becomeAlone()
       if (this.solo) this.soloCount++
       for (const flow of this.flows.values()) this.#release(flow)
@@ -329,7 +365,8 @@ export class Primary {
       if (flow !== undefined && !flow.told) budget -= this.#tell(flow, now)
     }
 
-    if (this.#untold.length > 0) return
+    // Nobody holds anything, and so can be granted nothing, before it is certain that this is the owner.
+    if (this.#untold.length > 0 || this.#askedFresh) return
     this.#link = 'ending'
     this.lease.becomePaired(now)
     this.#frame(FrameType.SNAPSHOT_END, 0, 0, 0, 0, null)

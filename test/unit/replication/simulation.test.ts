@@ -24,25 +24,27 @@ function firstViolation(options: {sabotage?: Sabotage; coordinator?: Coordinator
 describe('a pair under random faults', function () {
   this.timeout(600_000)
 
-  it(`${SEEDS} seeds of ${STEPS} steps: safe at every step, and all flows finish once faults end`, () => {
-    const sum: SimulationResult = {takeovers: 0, withFlows: 0, faults: 0, started: 0, completed: 0, excused: 0}
-    const totals = sum as unknown as Record<string, number>
-    const failures: string[] = []
-    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-      try {
-        for (const [name, value] of Object.entries(simulate({seed, steps: STEPS}))) totals[name] += value
-      } catch (error) {
-        failures.push(error instanceof Violation ? error.message : `seed ${seed}: ${(error as Error).stack}`)
+  for (const etcd of [false, true]) {
+    it(`${SEEDS} seeds of ${STEPS} steps${etcd ? ' with etcd' : ''}: safe at every step, and all flows finish once faults end`, () => {
+      const sum: SimulationResult = {takeovers: 0, withFlows: 0, faults: 0, started: 0, completed: 0, excused: 0}
+      const totals = sum as unknown as Record<string, number>
+      const failures: string[] = []
+      for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+        try {
+          for (const [name, value] of Object.entries(simulate({seed, steps: STEPS, etcd}))) totals[name] += value
+        } catch (error) {
+          failures.push(error instanceof Violation ? error.message : `seed ${seed}: ${(error as Error).stack}`)
+        }
       }
-    }
 
-    expect(failures).to.deep.equal([])
-    expect(sum.completed + sum.excused).to.equal(sum.started)
-    // Enough has happened to mean something.
-    expect(sum.withFlows).to.be.above(SEEDS * 0.5)
-    expect(sum.completed).to.be.above(sum.started * 0.8)
-    if (SEEDS > 100) console.log(`      ${JSON.stringify(sum)}`)
-  })
+      expect(failures).to.deep.equal([])
+      expect(sum.completed + sum.excused).to.equal(sum.started)
+      // Enough has happened to mean something.
+      expect(sum.withFlows).to.be.above(SEEDS * 0.5)
+      expect(sum.completed).to.be.above(sum.started * 0.8)
+      if (SEEDS > 100) console.log(`      ${JSON.stringify(sum)}`)
+    })
+  }
 
   it('the same seed gives the same run', () => {
     expect(simulate({seed: 7, steps: STEPS})).to.deep.equal(simulate({seed: 7, steps: STEPS}))
@@ -65,7 +67,7 @@ describe('a pair under random faults', function () {
   })
 
   it('notices a coordinator that lets the owner go on alone on silence', () => {
-    const coordinator: Coordinator = {...staticCoordinator, alone: (_epoch, _evidence, answer) => answer(true)}
+    const coordinator: Coordinator = {...staticCoordinator, alone: (epoch, _evidence, answer) => answer(epoch)}
     expect(firstViolation({coordinator})).to.match(/two owners/)
   })
 })

@@ -1,6 +1,7 @@
 import {Standing, staticCoordinator, type Coordinator} from '../../../src/lib/replication/ownership.js'
 import {DEFAULT_SETTINGS, type ReplicationSettings} from '../../../src/lib/replication/settings.js'
 import type {Direction} from '../../../src/lib/wire/replication-frame.js'
+import {SimulatedEtcd, type EtcdWorld} from './etcd.js'
 import {Host, type Sabotage, type World} from './host.js'
 import {Peer, type Segment} from './peer.js'
 import {Random} from './random.js'
@@ -11,6 +12,8 @@ export interface SimulationOptions {
   readonly steps: number
   readonly sabotage?: Sabotage
   readonly coordinator?: Coordinator
+  /** etcd decides, not the two between themselves. */
+  readonly etcd?: boolean
 }
 
 export interface SimulationResult {
@@ -42,7 +45,8 @@ type LinkItem = {at: number; what: Buffer | 'end' | 'reset' | {standing: Standin
 export class Violation extends Error {}
 
 /** Two servers, their link, clients and an origin, faults drawn from the seed. Throws {@link Violation}. */
-class Simulation implements World {
+class Simulation implements EtcdWorld, World {
+  readonly etcd = new SimulatedEtcd(this)
   readonly sabotage: Sabotage
   readonly random: Random
   readonly hosts: (Host | null)[] = [null, null]
@@ -199,9 +203,27 @@ class Simulation implements World {
     return this.hosts.some((host) => host?.member.primary?.link === 'paired')
   }
 
+  after(ms: number, act: () => void): void {
+    this.packets.push({at: this.time + ms, deliver: act})
+  }
+
+  lives(index: number, coordinator: Coordinator): boolean {
+    return this.hosts[index]?.member.coordinator === coordinator
+  }
+
+  stopped(index: number): boolean {
+    return this.hosts[index]?.paused ?? true
+  }
+
+  certainUntil(index: number, until: number): void {
+    const host = this.hosts[index]
+    if (host !== null && !host.paused) host.member.certainUntil(until)
+  }
+
   start(index: number): void {
-    const coordinator = this.options.coordinator ?? staticCoordinator
+    const coordinator = this.options.etcd ? this.etcd.member(index) : (this.options.coordinator ?? staticCoordinator)
     this.hosts[index] = new Host(index, this, this.settings, coordinator, this.disks[index])
+    if (this.options.etcd) this.hosts[index].member.certainUntil(Number.NEGATIVE_INFINITY)
   }
 
   step(open: boolean): void {
@@ -309,7 +331,7 @@ class Simulation implements World {
     this.faults++
     const index = random.between(0, 1)
     const host = this.hosts[index]
-    switch (random.between(0, 11)) {
+    switch (random.between(0, this.options.etcd ? 13 : 11)) {
       case 0:
       case 1: {
         this.crash(index)
@@ -361,6 +383,17 @@ class Simulation implements World {
         break
       }
 
+      case 12: {
+        this.etcd.reachable[index] = false
+        if (random.chance(0.5)) this.etcd.reachable[1 - index] = false
+        break
+      }
+
+      case 13: {
+        this.etcd.reachable.fill(true)
+        break
+      }
+
       default: {
         if (host !== null && !host.paused && host.member.primary?.link === 'paired') host.member.handOver(host.now)
       }
@@ -390,6 +423,8 @@ class Simulation implements World {
   mustExcuse(index: number): boolean {
     const {primary, backup, epoch} = (this.hosts[index] as Host).member
     const other = this.hosts[1 - index]?.member
+    // It has asked to be alone: what its backup holds is old, though it does not know of the answer.
+    if (primary !== null && this.options.etcd && this.etcd.record?.epoch !== epoch) return true
     if (primary !== null) return !(other?.backup.synchronised && other.epoch === epoch && !primary.lease.alone)
     return backup.synchronised && !(other?.primary && other.epoch === epoch)
   }
@@ -414,6 +449,7 @@ class Simulation implements World {
 
   heal(): void {
     this.cut.fill(false)
+    this.etcd.reachable.fill(true)
     this.delay = 1
     this.loss = 0
     for (const index of [0, 1]) {
