@@ -1,0 +1,218 @@
+import {rmSync} from 'node:fs'
+
+import {nodeCommand} from '../cli/node-entry.js'
+import {OverlayError} from '../errors/index.js'
+import {LoadClient, LoadOrigin} from '../failover/load.js'
+import {reportOf} from '../failover/report.js'
+import {runScenario} from '../failover/run.js'
+import {scenarioSchema, type Scenario} from '../failover/scenario.js'
+import {PairStage} from '../failover/stage.js'
+import type {Gaps} from '../failover/verdict.js'
+import {ackDelays} from './ack-delay.js'
+import type {PacedOrders} from './paced-client.js'
+import {percentiles, round, type Percentiles} from './percentiles.js'
+
+export interface FailoverBenchOptions {
+  /** Of each of the three links of the path, ms. */
+  rttMs: number
+  /** Round trips of the replication link, ms. */
+  replicationAckMs: readonly number[]
+  rounds: number
+  /** Of a transfer, each way. */
+  bytes: number
+  /** Of the owner, at each latency. */
+  kills: number
+  progress?: (what: string) => void
+}
+
+/** One configuration's figures. Ratios are medians over rounds, each to the relay without a pair in the same round. */
+export interface FailoverBenchRow {
+  /** null: one edge, no replication. */
+  replicationAckMs: number | null
+  /** From a client's last segment of two to its acknowledgement. */
+  ackDelayMs: Percentiles | null
+  /** p50 less that without replication, ms. */
+  ackDelayAddedMs: number | null
+  upload: Ratio | null
+  download: Ratio | null
+  /** After kill -9 of the owner under load; null without a pair, whose connections die with it. */
+  gapMs: Gaps | null
+  pauseMs: Gaps | null
+  connectionsReset: number | null
+}
+
+/** lowest and highest: over the rounds. */
+export interface Ratio {
+  median: number
+  lowest: number
+  highest: number
+}
+
+export interface FailoverBench {
+  rttMs: number
+  rounds: number
+  bytes: number
+  kills: number
+  rows: FailoverBenchRow[]
+}
+
+const BURSTS = 20
+const TRANSFER_DEADLINE_MS = 120_000
+const SNAP_LENGTH = 128
+
+/** Where the numbers of one configuration gather. */
+class Measured {
+  readonly delays: number[] = []
+  /** Bytes/ms of each round. */
+  readonly upload: number[] = []
+  readonly download: number[] = []
+
+  constructor(readonly replicationAckMs: number | null) {}
+}
+
+/**
+ * Measures what replication to a backup costs an edge, at several round trips of its replication link, beside the same
+ * edge without a backup: in two labs that stand side by side, in turns.
+ *
+ * @throws OverlayError of the labs
+ */
+export async function benchFailover(options: FailoverBenchOptions): Promise<FailoverBench> {
+  const {rttMs, rounds, bytes, kills, progress = () => {}} = options
+  const all = [new Measured(null), ...options.replicationAckMs.map((ms) => new Measured(ms))]
+  progress('building the labs')
+  const bench = new Bench(options)
+  try {
+    await bench.open()
+    for (let turn = 0; turn < rounds; turn++) {
+      for (let i = 0; i < all.length; i++) {
+        const measured = all[(turn + i) % all.length]
+        progress(`round ${turn + 1} of ${rounds}: ${nameOf(measured.replicationAckMs)}`)
+        await bench.measure(measured)
+      }
+    }
+  } finally {
+    progress('removing the labs')
+    await bench.close()
+  }
+
+  const rows = all.map((measured) => rowOf(measured, all[0]))
+  for (const row of rows) {
+    if (row.replicationAckMs === null || kills === 0) continue
+    progress(`killing owners, ${nameOf(row.replicationAckMs)}`)
+    const report = reportOf(
+      await runScenario(killScenario(rttMs, row.replicationAckMs), {seed: 1, repeat: kills, progress}),
+    )
+    row.gapMs = report.gapMs
+    row.pauseMs = report.pauseMs
+    row.connectionsReset = report.flows.reset
+  }
+
+  return {rttMs, rounds, bytes, kills, rows}
+}
+
+/** The two labs. */
+class Bench {
+  #plain: PairStage | null = null
+  #paired: PairStage | null = null
+  #nextFlow = 1
+
+  constructor(private readonly options: FailoverBenchOptions) {}
+
+  async open(): Promise<void> {
+    const {rttMs} = this.options
+    this.#plain = await PairStage.up({pairs: [], family: 'ipv4', rttMs})
+    this.#paired = await PairStage.up({pairs: ['edge'], family: 'ipv4', rttMs})
+    for (const stage of [this.#plain, this.#paired]) await LoadOrigin.start(stage)
+  }
+
+  async close(): Promise<void> {
+    await this.#paired?.down()
+    await this.#plain?.down()
+  }
+
+  async measure(measured: Measured): Promise<void> {
+    const {replicationAckMs} = measured
+    const stage = (replicationAckMs === null ? this.#plain : this.#paired) as PairStage
+    if (replicationAckMs !== null) await stage.lab.setLink('edge-replication', {delayMs: replicationAckMs / 2})
+    measured.delays.push(...(await this.#ackDelays(stage, replicationAckMs ?? 0)))
+    const {bytes} = this.options
+    measured.upload.push(await this.#transfer(stage, bytes, 0))
+    measured.download.push(await this.#transfer(stage, 0, bytes))
+  }
+
+  async #ackDelays(stage: PairStage, replicationAckMs: number): Promise<number[]> {
+    const {rttMs} = this.options
+    const {address, port} = stage.service
+    const file = stage.file('paced.pcap')
+    const capture = await stage.lab.capture('client', 'client-edge', file, {
+      filter: `tcp and host ${address}`,
+      snapLength: SNAP_LENGTH,
+    })
+    try {
+      const everyMs = Math.ceil(2 * (rttMs + replicationAckMs)) + 20
+      const orders: PacedOrders = {address, port, flow: this.#nextFlow++, bursts: BURSTS, everyMs}
+      const words = [...nodeCommand(new URL('paced-client.js', import.meta.url)), JSON.stringify(orders)]
+      const {code, stderr} = await stage.lab.exec('client', words, {timeoutMs: TRANSFER_DEADLINE_MS})
+      if (code !== 0) throw new OverlayError('UNREACHABLE', 'the paced connection failed', {cause: stderr.trim()})
+    } finally {
+      await capture.stop()
+    }
+
+    // The first is of the header, and of how the connection began.
+    const delays = ackDelays(file, stage.address(1, 11)).slice(1)
+    rmSync(file, {force: true})
+    return delays
+  }
+
+  /** @returns bytes/ms */
+  async #transfer(stage: PairStage, up: number, down: number): Promise<number> {
+    const group = {flows: 1, up, down, serverFirst: false, halfClose: 'none' as const}
+    const client = await LoadClient.start(stage, [group], this.#nextFlow++, TRANSFER_DEADLINE_MS)
+    await client.stop(TRANSFER_DEADLINE_MS)
+    const report = client.reports.at(0)
+    if (!report || report.error !== null || report.connectedAt === null) {
+      throw new OverlayError('UNREACHABLE', 'a transfer did not end', {cause: report?.error ?? 'deadline'})
+    }
+
+    return (up + down) / (report.endedAt - report.connectedAt)
+  }
+}
+
+function rowOf(measured: Measured, plain: Measured): FailoverBenchRow {
+  const {replicationAckMs, delays} = measured
+  const of = percentiles(delays)
+  const base = percentiles(plain.delays)
+  return {
+    replicationAckMs,
+    ackDelayMs: of,
+    ackDelayAddedMs: of === null || base === null ? null : round(of.p50 - base.p50),
+    upload: ratio(measured.upload, plain.upload),
+    download: ratio(measured.download, plain.download),
+    gapMs: null,
+    pauseMs: null,
+    connectionsReset: null,
+  }
+}
+
+function ratio(own: readonly number[], base: readonly number[]): Ratio | null {
+  const ratios = own.map((rate, index) => rate / base[index])
+  const of = percentiles(ratios)
+  return of === null ? null : {median: of.p50, lowest: round(Math.min(...ratios)), highest: round(Math.max(...ratios))}
+}
+
+function killScenario(rttMs: number, replicationAckMs: number): Scenario {
+  return scenarioSchema.parse({
+    name: 'bench-failover',
+    description: 'The owner is killed under one long and many short connections.',
+    topology: {pairs: ['edge'], rttMs, replicationAckMs},
+    load: [
+      {flows: 1, up: 8_000_000, down: 8_000_000},
+      {flows: 20, up: 2000, down: 20_000, think: '50ms'},
+    ],
+    steps: [{at: ['300ms', '1200ms'], do: 'kill', target: 'edge.primary'}],
+    settle: '500ms',
+    expect: {takeovers: 1},
+  })
+}
+
+const nameOf = (ms: number | null): string => (ms === null ? 'without replication' : `replication ack ${ms} ms`)
