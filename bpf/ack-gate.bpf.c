@@ -141,6 +141,17 @@ static __always_inline bool is_consented(const struct gate_segment *g, const str
 	return (p->flags & PERMIT_FIN) && ((p->flags & PERMIT_ANY_FIN) || g->seq + g->payload == p->fin_seq);
 }
 
+static __always_inline void turn_fin_into_reset(struct __sk_buff *skb, const struct gate_segment *g)
+{
+	const __u32 at = g->tcp_at;
+	__be16 old, new;
+	if (bpf_skb_load_bytes(skb, at + offsetof(struct tcp_header, offset), &old, 2))
+		return;
+	new = (old & bpf_htons(0xff00)) | bpf_htons(TCP_RST | TCP_ACK);
+	bpf_l4_csum_replace(skb, at + offsetof(struct tcp_header, check), old, new, 2);
+	bpf_skb_store_bytes(skb, at + offsetof(struct tcp_header, offset), &new, 2, 0);
+}
+
 static __always_inline int hold_at_gate(struct __sk_buff *skb, const struct gate_segment *g, struct gated_flow *f)
 {
 	__u32 edge = g->ack + ((__u32)g->window << (f->window_scale & 15));
@@ -243,6 +254,12 @@ static __noinline int gate_tcp(struct __sk_buff *skb, const struct gate_segment 
 			count(NOT_CONSENTED);
 			return TC_ACT_SHOT;
 		}
+	}
+	/* nobody carries the connection on: its peer is not to take the death of a process for the end of the stream */
+	if (set->solo && f && (g->flags & TCP_FIN) && !is_consented(g, p)) {
+		turn_fin_into_reset(skb, g);
+		count(NOT_CONSENTED);
+		return TC_ACT_UNSPEC;
 	}
 	if (!f) {
 		if (set->solo)

@@ -1,3 +1,4 @@
+import {spawnSync} from 'node:child_process'
 import {join} from 'node:path'
 
 import {AckGate} from '../gate/ack-gate.js'
@@ -13,6 +14,8 @@ import type {PairConfig, PairSettings} from './pair-config.js'
 
 /** What a client's connection takes for its round trip until it has measured one, ms. */
 const RTT_GUESS_MS = 100
+
+const DESTROY_DEADLINE_MS = 2000
 
 /** IP and TCP headers of a segment without options. */
 const HEADERS_IPV4 = 40
@@ -59,6 +62,7 @@ export class PairPlane {
       fenced: {linkPort, muteAccepted: true},
     })
     const mtu = Math.min(...devices.map((device) => device.mtu))
+    this.destroySockets()
     this.#segments = {
       mssIPv4: mtu - HEADERS_IPV4,
       mssIPv6: mtu - HEADERS_IPV6,
@@ -73,6 +77,21 @@ export class PairPlane {
       settings: {...this.#segments, keys},
     })
     return {...settings, virtualAddresses, pins, epochPath}
+  }
+
+  /**
+   * Ends what the kernel still has of a dead relay process's connections: whoever takes the place of one of them would be
+   * refused its ports. Nothing of it is heard, since the gate is shut. Best effort: kernels without
+   * CONFIG_INET_DIAG_DESTROY keep them until they give up.
+   */
+  destroySockets(): void {
+    for (const {address} of this.settings.virtualAddresses) {
+      const source = address.includes(':') ? `[${address}]` : address
+      spawnSync('ss', ['-H', '-t', '-n', '-K', 'state', 'connected', 'src', source], {
+        stdio: 'ignore',
+        timeout: DESTROY_DEADLINE_MS,
+      })
+    }
   }
 
   /** Connections in setup under the key before go on. */

@@ -314,6 +314,7 @@ export class Supervisor {
     this.log('error', 'process', `relay process ${child.pid} ended (${how}); another starts in ${delay} ms`)
     const timer = setTimeout(() => {
       this.restartTimers.delete(timer)
+      this.settings.pair?.destroySockets()
       this.spawn(index)
     }, delay)
     this.restartTimers.add(timer)
