@@ -12,6 +12,7 @@ import {PairMember, type MemberOutput} from '../replication/member.js'
 import type {Coordinator, Evidence, Member} from '../replication/ownership.js'
 import type {Pending, Primary} from '../replication/primary.js'
 import {FrameType, type Direction, type FrameHeader} from '../wire/replication-frame.js'
+import {Aftermath} from './aftermath.js'
 import type {EpochFile} from './epoch-file.js'
 import {FlowReplicator, type ReplicatorHost} from './flow-replicator.js'
 import {PORT_RANGES, type PairConfig} from './pair-config.js'
@@ -25,16 +26,8 @@ import type {VirtualAddresses} from './virtual-addresses.js'
 /** How often clocks are looked at, ms; the loop's timers are no finer. */
 const TICK_MS = 10
 
-/** After a takeover acknowledgements are said again at these times, ms. */
-const KICK_AT_MS = [10, 20, 50, 100, 200, 400] as const
-/** SYN/ACKs too: clients that wait for the server's first word would not ask for them. */
-const SYN_ACK_AT_MS = [0, 30, 150, 600] as const
-
 /** Two clocks may differ by so much: a SYN/ACK's time bucket has 64 s, and those beside it count too. */
 const CLOCK_TOLERANCE_S = 2
-
-/** So long after a takeover, segments that belong to no connection are answered as ever, with an RST. */
-const STRAYS_AFTER_MS = 5000
 
 /** A link on which nothing was heard for so many times `takeoverMs` is dead, whatever the kernel thinks. */
 const LINK_SILENCE = 3
@@ -87,9 +80,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   #role = ''
   #restored: RestoredFlow[] = []
   #claimAt: number
-  #takenAt = Number.NEGATIVE_INFINITY
-  #kicks: number = KICK_AT_MS.length
-  #synAcks: number = SYN_ACK_AT_MS.length
+  readonly #aftermath: Aftermath
 
   /** @throws OverlayError PRIVILEGE_MISSING without CAP_NET_RAW */
   constructor(private readonly parts: PairParts) {
@@ -118,6 +109,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       PORT_RANGES[config.member],
       log,
     )
+    this.#aftermath = new Aftermath(this.flows, datapath, this.#fins)
   }
 
   get replicator(): Replicator {
@@ -293,9 +285,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     wake(restored)
     this.#restored = restored.filter((flow) => this.#adopt(flow, relay))
     this.takeovers++
-    this.#takenAt = now
-    this.#kicks = 0
-    this.#synAcks = 0
+    this.#aftermath.begin(now)
     this.lastTakeover = {
       evidence,
       epoch: this.member.epoch,
@@ -370,7 +360,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       this.linkLost('reset')
     }
 
-    this.#afterTakeover()
+    if (this.primary !== null) this.#aftermath.tick(this.now)
     if (config.etcd !== null) this.#claimWhatIsNobodys(CLAIM_AFTER_TTLS * config.etcd.ttl * 1000)
     this.wake()
   }
@@ -385,27 +375,12 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.member.claim('expired')
   }
 
-  #afterTakeover(): void {
-    if (this.primary === null) return
-    const since = this.now - this.#takenAt
-    if (this.#kicks < KICK_AT_MS.length && since >= KICK_AT_MS[this.#kicks]) {
-      this.#kicks++
-      this.#fins.feed()
-      this.flows.kickAll()
-    }
-
-    if (this.#synAcks < SYN_ACK_AT_MS.length && since >= SYN_ACK_AT_MS[this.#synAcks]) {
-      this.#synAcks++
-      this.parts.datapath.resendSynAcks(this.now)
-    }
-  }
-
   /** Before anything leaves on the link, the datapath is what the core believes it to be. */
   #synchronise(): void {
     const {primary} = this
     const {datapath, epochs} = this.parts
     const solo = primary?.solo ?? false
-    const strays = primary !== null && this.now - this.#takenAt > STRAYS_AFTER_MS
+    const strays = primary !== null && this.#aftermath.answersStrays(this.now)
     const role = {solo, owner: primary !== null, via: primary?.link === 'paired', strays}
     const name = `${role.solo} ${role.owner} ${role.via} ${role.strays}`
     if (name !== this.#role) {
