@@ -279,7 +279,8 @@ export class FlowReplicator implements Replicator {
     this.#repeat = true
     for (const flow of this.flows.values()) {
       const known = primary.flows.get(flow.id)
-      if (known === undefined) continue
+      // A kick lets a connection speak: not before the backup has its record.
+      if (!known?.speaks) continue
       for (const direction of DIRECTIONS) this.#kick(flow.source(direction), known.streams[direction].gate)
     }
 
