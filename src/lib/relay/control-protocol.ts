@@ -50,8 +50,10 @@ export type FromProcess =
   | {type: 'keys'; id: number}
   /** @param error why it was not done, or null */
   | {type: 'pair'; id: number; error: string | null}
-  /** A member of a pair asks who may own the addresses; `coordinated` follows, unless another
-   * question does, or null: nothing is asked any more. */
+  /**
+   * A member of a pair asks who may own the addresses; `coordinated` follows, unless another
+   * question does, or null: nothing is asked any more.
+   */
   | {type: 'coordinate'; id: number; question: Question | null}
   | {type: 'drained'; aborted: number}
   | {type: 'log'; line: LogLine}

@@ -20,8 +20,8 @@ static const int64_t WAKE_EARLY = 100000, SPIN_SHARE = 100, SPIN_SAVED = 4 * (in
  * leaves the processors to what is measured. A delay of SLACK_SHARE times the slack at least is then still kept.
  */
 static const int64_t MAX_SLACK = NS_PER_MS, SLACK_SHARE = 4;
-/* Packets that are due so soon leave with the one that is due now. */
-static const int64_t SEND_EARLY = 20000;
+/* A packet waits so long for others that are due within this time, and all leave in one call: late, never early. */
+static const int64_t GATHER = 20000;
 /* Batches that are fetched before what is due is looked at again. */
 enum { MAX_RECEIVES = 8 };
 
@@ -131,10 +131,9 @@ static int receive(struct direction *d, struct batch *b) {
 static void send_due(struct direction *d, struct batch *b) {
   int64_t now = clock_ns(CLOCK_MONOTONIC);
   if (d->heap_count == 0 || d->heap[0].at > now) return;
-  int64_t until = now + (d->set.delay > SLACK_SHARE * SEND_EARLY ? SEND_EARLY : 0);
-  while (d->heap_count > 0 && d->heap[0].at <= until) {
+  while (d->heap_count > 0 && d->heap[0].at <= now) {
     int n = 0, sent = 0;
-    while (n < BATCH && d->heap_count > 0 && d->heap[0].at <= until) {
+    while (n < BATCH && d->heap_count > 0 && d->heap[0].at <= now) {
       uint32_t slot = heap_pop(d).slot;
       b->slots[n] = slot;
       b->vectors[n] = (struct iovec){frame_at(d, slot), d->lengths[slot]};
@@ -148,6 +147,15 @@ static void send_due(struct direction *d, struct batch *b) {
     }
     for (int i = 0; i < n; i++) d->free_slots[d->free_count++] = b->slots[i];
   }
+}
+
+/* When send_due() is to be called next; 0: nothing is on its way. */
+static int64_t next_due(const struct direction *d) {
+  if (d->heap_count == 0) return 0;
+  int64_t first = d->heap[0].at, second = INT64_MAX;
+  for (uint32_t child = 1; child <= 2 && child < d->heap_count; child++)
+    if (d->heap[child].at < second) second = d->heap[child].at;
+  return d->set.delay > SLACK_SHARE * GATHER && second <= first + GATHER ? first + GATHER : first;
 }
 
 static void *work(void *argument) {
@@ -182,7 +190,7 @@ static void *work(void *argument) {
       fetch = clock_ns(CLOCK_MONOTONIC) + (slack > MAX_SLACK ? MAX_SLACK : slack);
     }
     send_due(d, b);
-    next = d->heap_count > 0 ? d->heap[0].at : 0;
+    next = next_due(d);
     pthread_mutex_unlock(&d->lock);
   }
 }

@@ -16,7 +16,9 @@ describe('a pair whose owner is decided by etcd', () => {
     stage = await PairStage.up({pairs: ['edge'], family: 'ipv4', coordination: 'etcd'})
     await LoadOrigin.start(stage)
   })
+
   after(() => stage?.down())
+
   afterEach(function () {
     if (this.currentTest?.state === 'failed') console.log(stage.log)
     stage.log = ''
