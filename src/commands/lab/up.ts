@@ -45,7 +45,7 @@ What a link does, in --link: rtt or delay (one way) in ms, jitter in ms (one way
     'congestion-control': Flags.string({description: 'TCP congestion control of all hosts'}),
     'link-engine': Flags.option({
       description: 'what makes the links slow; auto takes netem where the kernel has it and it can do what is asked',
-      options: ['auto', 'delay-line', 'netem'] as const,
+      options: ['auto', 'bridge', 'delay-line', 'netem'] as const,
     })(),
     seed: Flags.integer({description: 'seed of all random choices (default 1)', min: 0}),
     pcap: Flags.string({

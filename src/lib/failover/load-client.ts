@@ -246,4 +246,5 @@ createInterface({input: process.stdin}).on('line', (line) => {
   if (stopping && open === 0) process.exit(0)
 })
 for (const index of orders.groups.keys()) runGroup(orders, index)
-process.stdout.write(`started, header ${HEADER_LENGTH}\n`)
+// After the first connection of each group: who says stop at once still gets those.
+setTimeout(() => process.stdout.write(`started, header ${HEADER_LENGTH}\n`), 0)

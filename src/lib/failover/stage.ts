@@ -8,6 +8,7 @@ import {overlayCommand} from '../cli/node-entry.js'
 import {OverlayError} from '../errors/index.js'
 import type {HostProcess} from '../lab/host-process.js'
 import {Lab} from '../lab/lab.js'
+import type {LinkEngineName} from '../lab/spec.js'
 import type {MemberStatus} from '../pair/pair-control.js'
 import {askSocket} from '../relay/admin-client.js'
 import type {InstanceStatus} from '../relay/supervisor.js'
@@ -39,6 +40,8 @@ const LETTERS = ['a', 'b'] as const
 const LINK_NETWORK = {edge: 4, gateway: 5}
 
 export interface StageOptions {
+  /** Default auto; `bridge` takes no round trips. */
+  linkEngine?: LinkEngineName
   pairs: Region[]
   family: 'ipv4' | 'ipv6'
   /** Of each link on the path, and of the replication links. */
@@ -73,6 +76,7 @@ export class PairStage {
     const lab = await Lab.up(
       {
         pairs: options.pairs,
+        linkEngine: options.linkEngine,
         links: {
           'client-edge': {rttMs},
           'edge-gateway': {rttMs},

@@ -2,11 +2,11 @@ import type {LinkCounters} from './delay-line.js'
 import {Lab, type LabHost} from './lab.js'
 import type {DirectionParameters} from './link-parameters.js'
 import {processesIn} from './processes.js'
-import {isOrphan, labNames, readState, type LabState, type LinkState} from './state.js'
+import {isOrphan, labNames, readState, type EngineName, type LabState, type LinkState} from './state.js'
 
 export interface LinkDescription {
   name: string
-  engine: 'delay-line' | 'netem'
+  engine: EngineName
   /** The delays of both directions together, milliseconds; jitter and waiting for the rate come on top. */
   rttMs: number
   /** By the side that packets go towards. */

@@ -32,6 +32,7 @@ import {
   writeState,
   type HostState,
   type LabState,
+  type EngineName,
 } from './state.js'
 import {removeLab, sweepLabs} from './sweep.js'
 
@@ -47,7 +48,7 @@ export type LabHost = Pick<HostState, 'name' | 'namespace' | 'runDir' | 'interfa
 
 /** Counters of one link, by the side that the packets go towards. */
 export interface LinkStats {
-  engine: 'delay-line' | 'netem'
+  engine: EngineName
   towards: Record<string, LinkCounters>
 }
 
@@ -233,7 +234,7 @@ export class Lab {
           this.name,
           plan.hosts.map((host) => host.name),
         ),
-      () => furnish(plan, spec.congestionControl),
+      () => furnish(plan, spec.congestionControl, spec.linkEngine === 'bridge'),
       ...plan.links.map((link) => async () => {
         const engine = await chooseEngine(spec.linkEngine ?? 'auto', link, plan.wire)
         const process = await engine.start(this.#state, link, owned)

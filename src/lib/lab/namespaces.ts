@@ -23,8 +23,12 @@ export async function deleteNamespaces(names: readonly string[]): Promise<void> 
   )
 }
 
-/** Cables, bridges, addresses, routes and settings; the namespaces exist and are empty. */
-export async function furnish(plan: LabPlan, congestionControl: string | undefined): Promise<void> {
+/**
+ * Cables, bridges, addresses, routes and settings; the namespaces exist and are empty.
+ *
+ * @param offloads interfaces keep segmentation and checksum offload: no engine looks at single frames
+ */
+export async function furnish(plan: LabPlan, congestionControl: string | undefined, offloads: boolean): Promise<void> {
   insideNamespace(plan.wire, () => writeSettings(WIRE_SETTINGS))
   for (const host of plan.hosts) {
     insideNamespace(host.namespace, () => {
@@ -38,12 +42,12 @@ export async function furnish(plan: LabPlan, congestionControl: string | undefin
     plan.links.flatMap((link) => wireCommands(link, plan)),
   )
   insideNamespace(plan.wire, () => {
-    for (const link of plan.links) for (const name of wireInterfaces(link)) disableOffloads(name)
+    for (const name of offloads ? [] : plan.links.flatMap(wireInterfaces)) disableOffloads(name)
   })
   await Promise.all(
     plan.hosts.map(async (host) => {
       insideNamespace(host.namespace, () => {
-        for (const {name} of Object.values(host.interfaces)) disableOffloads(name)
+        for (const {name} of offloads ? [] : Object.values(host.interfaces)) disableOffloads(name)
       })
       await batch(host.namespace, hostCommands(host, plan))
     }),

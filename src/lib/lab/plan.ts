@@ -118,7 +118,8 @@ export function sideNames(link: LinkPlan): [string, string] {
 
 function planLink(spec: LabSpec, name: LinkName, network: number, [near, far]: [string[], string[]]): LinkPlan {
   const {towards = {}, ...both} = spec.links?.[name] ?? {}
-  const delay = both.delayMs ?? (both.rttMs ?? DEFAULT_RTT_MS[name]) / 2
+  const defaultRttMs = spec.linkEngine === 'bridge' ? 0 : DEFAULT_RTT_MS[name]
+  const delay = both.delayMs ?? (both.rttMs ?? defaultRttMs) / 2
   const seed = (spec.seed ?? 1) * 10 + network
   const common = {...DEFAULT_DIRECTION, seed, ...directionChange({...both, rttMs: undefined}), delayMs: delay}
   const [nearName, farName] = [sideName(near), sideName(far)]

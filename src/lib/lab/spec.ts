@@ -44,7 +44,7 @@ const specShape = {
     .string()
     .regex(/^\w{1,15}$/)
     .optional(),
-  linkEngine: z.enum(['auto', 'delay-line', 'netem']).optional(),
+  linkEngine: z.enum(['auto', 'bridge', 'delay-line', 'netem']).optional(),
   seed: z
     .number()
     .int()

@@ -5,9 +5,12 @@ import {OverlayError} from '../errors/index.js'
 import type {HostPlan, LinkPlan} from './plan.js'
 import {bootId, isAlive, type ProcessIdentity} from './processes.js'
 
+/** What stands between the two sides of a link. */
+export type EngineName = 'bridge' | 'delay-line' | 'netem'
+
 export interface LinkState extends LinkPlan {
-  engine: 'delay-line' | 'netem'
-  /** The delay line's process; null with netem. */
+  engine: EngineName
+  /** The delay line's process; null with the others. */
   process: ProcessIdentity | null
 }
 
