@@ -65,7 +65,7 @@ static __noinline int verify(const struct gate_segment *g, __u32 has_timestamps,
 	__builtin_memcpy(f.gateway_addr, g->key.local_addr, 16);
 	f.edge_port = g->key.remote_port;
 	f.gateway_port = g->key.local_port;
-	__u32 now = time_bucket(set->clock_offset_s);
+	__u32 now = setup_bucket(set);
 	int found = FOREIGN;
 	for (int i = 0; i < 6; i++) {
 		if (i >= 3 && set->key_count < 2)

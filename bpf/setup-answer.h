@@ -77,10 +77,16 @@ static __always_inline __u32 isn_difference(__u32 hash, __u32 options)
 	return options >> 8 == SETUP_WITH_TIMESTAMPS ? hash : (hash & ~255u) | (options & 255);
 }
 
-/* A clock in ms with its low bits replaced by the options, never ahead of the clock. */
-static __always_inline __u32 setup_tsval(__u32 options)
+/* The pair's own clock: no step of the host's time of day moves it. */
+static __always_inline __u32 setup_bucket(const struct setup_settings *set)
 {
-	__u32 now = (__u32)(bpf_ktime_get_tai_ns() / 1000000ULL);
+	return ((__u32)(bpf_ktime_get_boot_ns() / 1000000000ULL) + set->clock_offset_s) >> 6;
+}
+
+/* The same clock in ms with its low bits replaced by the options, never ahead of the clock. */
+static __always_inline __u32 setup_tsval(const struct setup_settings *set, __u32 options)
+{
+	__u32 now = (__u32)(bpf_ktime_get_boot_ns() / 1000000ULL) + set->clock_offset_s * 1000;
 	__u32 tsval = (now & ~OPTION_MASK) | options;
 	return (__s32)(tsval - now) > 0 ? tsval - (OPTION_MASK + 1) : tsval;
 }
@@ -155,9 +161,9 @@ static __noinline int remember_syn(struct __sk_buff *skb, const struct gate_segm
 	f.gateway_port = g->key.local_port;
 	struct seen_syn seen = {.at = bpf_ktime_get_boot_ns(), .isn = g->seq};
 	seen.options = setup_options(&o);
-	__u32 hash = flow_hash(&f, seen.options, time_bucket(set->clock_offset_s), set->key[0]);
+	__u32 hash = flow_hash(&f, seen.options, setup_bucket(set), set->key[0]);
 	seen.iss = g->seq + isn_difference(hash, seen.options);
-	seen.tsval = o.timestamps ? setup_tsval(seen.options) : 0;
+	seen.tsval = o.timestamps ? setup_tsval(set, seen.options) : 0;
 	seen.client_tsval = o.tsval;
 	seen.mss = g->tcp_at == ETH_HLEN + IPV4_LEN ? set->mss_ipv4 : set->mss_ipv6;
 	return bpf_map_update_elem(&seen_syns, &g->key, &seen, BPF_ANY);

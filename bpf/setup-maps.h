@@ -20,7 +20,7 @@
 struct setup_settings {
 	__u64 key[2][2]; /* SipHash keys: current, previous; little-endian halves */
 	__u32 key_count; /* 1 or 2; 0: the plane does nothing */
-	__s32 clock_offset_s;
+	__u32 clock_offset_s; /* added to CLOCK_BOOTTIME, modulo 2^32; the two servers of a pair count the same seconds */
 	__u32 mss_ipv4; /* offered; with timestamps and all */
 	__u32 mss_ipv6;
 	__u32 rtt_guess_ms; /* the child's RTT until it has measured */

@@ -60,6 +60,10 @@ The seed that is printed gives the same moments again. docs/FAILOVER.md describe
         progress(what) {
           spinner.text = `${scenario.name}: ${what}`
         },
+        ended({seed: ended, verdict}) {
+          // Where no spinner shows what goes on.
+          if (!process.stderr.isTTY && flags.repeat > 1) process.stderr.write(`seed ${ended}: ${verdict}\n`)
+        },
       })
     } finally {
       spinner.stop()

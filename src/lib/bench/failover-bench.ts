@@ -6,7 +6,7 @@ import {LoadClient, LoadOrigin} from '../failover/load.js'
 import {reportOf} from '../failover/report.js'
 import {runScenario} from '../failover/run.js'
 import {scenarioSchema, type Scenario} from '../failover/scenario.js'
-import {PairStage} from '../failover/stage.js'
+import {PairStage, type Region} from '../failover/stage.js'
 import type {Gaps} from '../failover/verdict.js'
 import {ackDelays} from './ack-delay.js'
 import type {PacedOrders} from './paced-client.js'
@@ -54,6 +54,8 @@ export interface FailoverBench {
   bytes: number
   kills: number
   rows: FailoverBenchRow[]
+  /** Transfers over links that are bridges: no process carries their frames, large segments stay whole. */
+  bridged: {upload: Ratio | null; download: Ratio | null}
 }
 
 const BURSTS = 20
@@ -79,6 +81,7 @@ class Measured {
 export async function benchFailover(options: FailoverBenchOptions): Promise<FailoverBench> {
   const {rttMs, rounds, bytes, kills, progress = () => {}} = options
   const all = [new Measured(null), ...options.replicationAckMs.map((ms) => new Measured(ms))]
+  const bridged = [new Measured(null), new Measured(0)]
   progress('building the labs')
   const bench = new Bench(options)
   try {
@@ -88,6 +91,11 @@ export async function benchFailover(options: FailoverBenchOptions): Promise<Fail
         const measured = all[(turn + i) % all.length]
         progress(`round ${turn + 1} of ${rounds}: ${nameOf(measured.replicationAckMs)}`)
         await bench.measure(measured)
+      }
+
+      for (const measured of turn % 2 === 0 ? bridged : [...bridged].reverse()) {
+        progress(`round ${turn + 1} of ${rounds}: over bridges, ${nameOf(measured.replicationAckMs)}`)
+        await bench.measureBridged(measured)
       }
     }
   } finally {
@@ -107,13 +115,25 @@ export async function benchFailover(options: FailoverBenchOptions): Promise<Fail
     row.connectionsReset = report.flows.reset
   }
 
-  return {rttMs, rounds, bytes, kills, rows}
+  const [without, replicated] = bridged
+  return {
+    rttMs,
+    rounds,
+    bytes,
+    kills,
+    rows,
+    bridged: {
+      upload: ratio(replicated.upload, without.upload),
+      download: ratio(replicated.download, without.download),
+    },
+  }
 }
 
-/** The two labs. */
+/** Two labs with delays, and two of bridges. */
 class Bench {
   #plain: PairStage | null = null
   #paired: PairStage | null = null
+  readonly #bridged: PairStage[] = []
   #nextFlow = 1
 
   constructor(private readonly options: FailoverBenchOptions) {}
@@ -122,10 +142,15 @@ class Bench {
     const {rttMs} = this.options
     this.#plain = await PairStage.up({pairs: [], family: 'ipv4', rttMs})
     this.#paired = await PairStage.up({pairs: ['edge'], family: 'ipv4', rttMs})
-    for (const stage of [this.#plain, this.#paired]) await LoadOrigin.start(stage)
+    for (const pairs of [[], ['edge']] as Region[][]) {
+      this.#bridged.push(await PairStage.up({pairs, family: 'ipv4', rttMs: 0, linkEngine: 'bridge'}))
+    }
+
+    for (const stage of [this.#plain, this.#paired, ...this.#bridged]) await LoadOrigin.start(stage)
   }
 
   async close(): Promise<void> {
+    for (const stage of this.#bridged) await stage.down()
     await this.#paired?.down()
     await this.#plain?.down()
   }
@@ -138,6 +163,13 @@ class Bench {
     const {bytes} = this.options
     measured.upload.push(await this.#transfer(stage, bytes, 0))
     measured.download.push(await this.#transfer(stage, 0, bytes))
+  }
+
+  async measureBridged({replicationAckMs, upload, download}: Measured): Promise<void> {
+    const stage = this.#bridged[replicationAckMs === null ? 0 : 1]
+    const {bytes} = this.options
+    upload.push(await this.#transfer(stage, bytes, 0))
+    download.push(await this.#transfer(stage, 0, bytes))
   }
 
   async #ackDelays(stage: PairStage, replicationAckMs: number): Promise<number[]> {

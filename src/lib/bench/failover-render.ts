@@ -3,7 +3,7 @@ import type {Gaps} from '../failover/verdict.js'
 import type {FailoverBench, FailoverBenchRow, Ratio} from './failover-bench.js'
 
 /** The result as text: what was measured in words, and a table. */
-export function renderFailoverBench({rttMs, rounds, bytes, kills, rows}: FailoverBench): string {
+export function renderFailoverBench({rttMs, rounds, bytes, kills, rows, bridged}: FailoverBench): string {
   const columns = [
     'replication ack ms',
     'ACK ms p50',
@@ -25,6 +25,9 @@ export function renderFailoverBench({rttMs, rounds, bytes, kills, rows}: Failove
       columns.map((title, index) => (index === 0 ? {title} : {title, align: 'right' as const})),
       rows.map((row) => cells(row)),
     ),
+    '',
+    'Over links that are bridges, where no process of the lab carries frames, the same ratios at no added latency:',
+    `upload ${ratioText(bridged.upload)}, download ${ratioText(bridged.download)}.`,
   ].join('\n')
 }
 

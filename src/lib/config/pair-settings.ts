@@ -1,6 +1,7 @@
 import {OverlayError} from '../errors/index.js'
 import type {EtcdSettings} from '../coordination/etcd-coordination.js'
 import type {PairSettings} from '../pair/pair-config.js'
+import {HIGHEST_VERSION, LOWEST_VERSION} from '../replication/link-setup.js'
 import {DEFAULT_SETTINGS} from '../replication/settings.js'
 import type {EtcdSection, PairSection} from './schema.js'
 
@@ -19,9 +20,10 @@ const CLOCK_MARGIN_MS = 50
  * The pair of a configuration file, with defaults filled in.
  *
  * @param role edge or gateway, for messages
+ * @param versions of the replication protocol, `LOW-HIGH`; all that this program speaks when not given
  * @throws OverlayError CONFIG_INVALID
  */
-export function pairSettings(section: PairSection, role: string): PairSettings {
+export function pairSettings(section: PairSection, role: string, versions?: string): PairSettings {
   const heartbeatMs = section.heartbeat ?? DEFAULT_SETTINGS.heartbeatMs
   const leaseMs = section.lease ?? DEFAULT_SETTINGS.leaseMs
   const takeoverMs = section.takeover ?? DEFAULT_SETTINGS.takeoverMs
@@ -45,6 +47,7 @@ export function pairSettings(section: PairSection, role: string): PairSettings {
     member: section.member,
     listen: section.listen,
     peer: section.peer,
+    versions: versions === undefined ? [LOWEST_VERSION, HIGHEST_VERSION] : versionRange(versions),
     virtualAddresses: section.virtualAddresses.map(({address, peer}) => ({...address, peer})),
     etcd: section.coordination === undefined ? null : etcdSettings(section.coordination.etcd, role),
     settings: {
@@ -74,6 +77,15 @@ function etcdSettings(
   }
 
   return {endpoints, name, prefix, ttl: Math.ceil(ttl / 1000), caFile, certFile, keyFile}
+}
+
+function versionRange(text: string): [number, number] {
+  const [, lowest, highest] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? []
+  if (lowest === undefined || Number(lowest) < 1 || Number(lowest) > Number(highest) || Number(highest) > 65_535) {
+    throw new OverlayError('USAGE', `--replication-versions: ${text} is not LOW-HIGH, e.g. 1-1`)
+  }
+
+  return [Number(lowest), Number(highest)]
 }
 
 function invalid(role: string, problem: string): OverlayError {

@@ -53,6 +53,7 @@ interface CommonFlags {
   'congestion-control'?: string
   'initial-window'?: number
   'clock-offset'?: number
+  'replication-versions'?: string
   'idle-timeout'?: string
   'connect-timeout'?: string
   'drain-timeout'?: string
@@ -184,7 +185,7 @@ function unique(services: Service[]): Service[] {
 function commonSettings(role: 'edge' | 'gateway', flags: CommonFlags, file: EdgeSection | GatewaySection) {
   const keyFile = flags['key-file'] ?? file.keyFile
   if (keyFile === undefined) throw missing('--key-file', 'keyFile')
-  const pair = file.pair === undefined ? null : pairSettings(file.pair, role)
+  const pair = file.pair === undefined ? null : pairSettings(file.pair, role, flags['replication-versions'])
   const processes = flags.processes ?? file.processes ?? (pair === null ? availableParallelism() : 1)
   if (pair !== null && processes !== 1) {
     throw new OverlayError('CONFIG_INVALID', `${role}.processes: ${processes}, but a member of a pair has one`, {

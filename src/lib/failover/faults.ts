@@ -1,6 +1,8 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import {OverlayError} from '../errors/index.js'
+import {HIGHEST_VERSION, LOWEST_VERSION} from '../replication/link-setup.js'
+import {jumpClock} from './clock-jump.js'
 import type {Step, TARGETS} from './scenario.js'
 import type {Letter, PairStage, Region} from './stage.js'
 
@@ -31,6 +33,9 @@ export class Faults {
   readonly #dead: Member[] = []
   readonly #paused: Member[] = []
   readonly #down: Member[] = []
+  readonly #full: Member[] = []
+  /** Nobody can pair with them. By host. */
+  readonly #skewed = new Map<string, Member>()
   readonly #links = new Set<string>()
 
   constructor(private readonly stage: PairStage) {}
@@ -47,7 +52,7 @@ export class Faults {
       return {target: 'etcd', act: () => Promise.resolve(this.#stopEtcd(step.do === 'etcdStop'))}
     }
 
-    if (step.do === 'restart' || step.do === 'resume' || step.do === 'linkUp') {
+    if (step.do === 'restart' || step.do === 'resume' || step.do === 'linkUp' || step.do === 'freeDisk') {
       return {target: step.target ?? 'all', act: () => this.#undo(step)}
     }
 
@@ -63,9 +68,15 @@ export class Faults {
 
     this.#links.clear()
     this.#stopEtcd(false)
+    for (const member of this.#full.splice(0)) this.stage.disk(member.region, member.letter).free()
     for (const member of this.#down.splice(0)) await this.#setInterfaces(member, 'up')
     for (const member of this.#paused.splice(0)) this.stage.signal(member.region, member.letter, 'SIGCONT')
     for (const member of this.#dead.splice(0)) await this.stage.start(member.region, member.letter)
+    for (const {region, letter} of this.#skewed.values()) {
+      if (this.stage.signal(region, letter, 'SIGKILL') > 0) await this.stage.start(region, letter)
+    }
+
+    this.#skewed.clear()
   }
 
   #stopEtcd(stop: boolean): boolean {
@@ -106,8 +117,20 @@ export class Faults {
       }
 
       case 'clockShift': {
+        return jumpClock(this.stage.lab.host(nameOf(member)).runDir, region, nameOf(member), step.seconds)
+      }
+
+      case 'fillDisk': {
+        this.#full.push(member)
+        this.stage.disk(region, letter).fill()
+        return true
+      }
+
+      case 'versionSkew': {
         const reached = this.stage.signal(region, letter, 'SIGKILL')
-        await this.stage.start(region, letter, step.seconds)
+        await this.stage.start(region, letter, [step.lowest, step.highest])
+        this.#skewed.delete(nameOf(member))
+        if (step.lowest > HIGHEST_VERSION || step.highest < LOWEST_VERSION) this.#skewed.set(nameOf(member), member)
         return reached > 0
       }
 
@@ -127,13 +150,29 @@ export class Faults {
   }
 
   async #undo(step: Step): Promise<boolean> {
-    const lists = {restart: this.#dead, resume: this.#paused, linkUp: this.#down} as const
+    const lists = {restart: this.#dead, resume: this.#paused, linkUp: this.#down, freeDisk: this.#full} as const
     const list = lists[step.do as keyof typeof lists]
     const members = list.splice(0)
     for (const member of members) {
-      if (step.do === 'restart') await this.stage.start(member.region, member.letter)
-      else if (step.do === 'resume') this.stage.signal(member.region, member.letter, 'SIGCONT')
-      else await this.#setInterfaces(member, 'up')
+      switch (step.do) {
+        case 'restart': {
+          await this.stage.start(member.region, member.letter)
+          break
+        }
+
+        case 'resume': {
+          this.stage.signal(member.region, member.letter, 'SIGCONT')
+          break
+        }
+
+        case 'freeDisk': {
+          this.stage.disk(member.region, member.letter).free()
+          break
+        }
+
+        default:
+          await this.#setInterfaces(member, 'up')
+      }
     }
 
     return members.length > 0

@@ -25,6 +25,8 @@ export interface RunOptions {
   /** A directory for what there is to look at of each run that did not pass. */
   keep?: string
   progress?: (what: string) => void
+  /** A run has ended. */
+  ended?: (result: RunResult) => void
 }
 
 /**
@@ -37,7 +39,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const {progress = () => {}} = options
   const {topology} = scenario
   progress('building the lab')
-  const stage = await PairStage.up({...topology, replicationRttMs: topology.replicationAckMs})
+  const stage = await PairStage.up({
+    ...topology,
+    replicationRttMs: topology.replicationAckMs,
+    smallDisks: scenario.steps.some((step) => step.do === 'fillDisk'),
+  })
   try {
     const origin = await LoadOrigin.start(stage)
     const results: RunResult[] = []
@@ -48,6 +54,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       const result = await runOnce(scenario, stage, origin, {seed, firstFlow, where, progress, keep: options.keep})
       firstFlow += result.flows.started + 1_000_000
       results.push(result)
+      options.ended?.(result)
       stage.log = ''
     }
 

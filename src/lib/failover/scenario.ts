@@ -27,6 +27,7 @@ const links = ['client-edge', 'edge-gateway', 'gateway-origin', 'edge-replicatio
 const link = z.enum(links)
 const percent = z.number().min(0).max(100)
 const ms = z.number().min(0).max(10_000)
+const version = z.int().min(1).max(65_535)
 
 /** A member by what it is at that moment, or by its name. */
 export const TARGETS = [
@@ -59,8 +60,13 @@ const step = z.discriminatedUnion('do', [
   z.strictObject({...at, do: z.literal('delay'), link, ms, towards: z.string().optional()}),
   z.strictObject({...at, do: z.literal('reorder'), link, percent, towards: z.string().optional()}),
   z.strictObject({...at, do: z.literal('duplicate'), link, percent, towards: z.string().optional()}),
-  /** The member is started anew with a clock that is off. */
+  /** The member's time of day jumps. */
   z.strictObject({...at, do: z.literal('clockShift'), target, seconds: z.int().min(-86_400).max(86_400)}),
+  /** Nothing more can be written where the member keeps its files. */
+  z.strictObject({...at, do: z.literal('fillDisk'), target}),
+  z.strictObject({...at, do: z.literal('freeDisk'), target: target.optional()}),
+  /** The member is killed and started as one that speaks these versions of the replication protocol. */
+  z.strictObject({...at, do: z.literal('versionSkew'), target, lowest: version, highest: version}),
   z.strictObject({...at, do: z.literal('takeover'), target: z.enum(['edge.primary', 'gateway.primary'])}),
   /** Starts what was killed. */
   z.strictObject({...at, do: z.literal('restart'), target: target.optional()}),

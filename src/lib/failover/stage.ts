@@ -13,6 +13,7 @@ import type {MemberStatus} from '../pair/pair-control.js'
 import {askSocket} from '../relay/admin-client.js'
 import type {InstanceStatus} from '../relay/supervisor.js'
 import {EtcdServer} from './etcd-server.js'
+import {SmallDisk} from './small-disk.js'
 
 export type Region = 'edge' | 'gateway'
 export type Letter = 'a' | 'b'
@@ -53,6 +54,8 @@ export interface StageOptions {
   /** ms. */
   lease?: number
   takeover?: number
+  /** Each member keeps its files on a file system of its own, which can be filled. */
+  smallDisks?: boolean
   /** Who decides which server owns the addresses; default static. */
   coordination?: 'etcd' | 'static'
 }
@@ -63,6 +66,7 @@ export class PairStage {
   log = ''
   readonly #directory = mkdtempSync(join(tmpdir(), 'overlay-failover-'))
   readonly #members = new Map<string, HostProcess>()
+  readonly #disks = new Map<string, SmallDisk>()
   /** Null unless it decides. */
   etcd: EtcdServer | null = null
 
@@ -90,6 +94,7 @@ export class PairStage {
     writeFileSync(stage.#keys, `1 ${randomBytes(32).toString('hex')}\n`, {mode: 0o600})
     try {
       if (options.coordination === 'etcd') stage.etcd = await EtcdServer.start(join(stage.#directory, 'etcd'))
+      if (options.smallDisks) stage.#giveDisks()
       for (const region of ['gateway', 'edge'] as const) {
         if (options.pairs.includes(region)) await Promise.all([stage.start(region, 'a'), stage.start(region, 'b')])
         else await stage.start(region)
@@ -101,6 +106,11 @@ export class PairStage {
       await stage.down()
       throw error
     }
+  }
+
+  /** Where a member keeps its files. @throws Error without `smallDisks` */
+  disk(region: Region, letter: Letter): SmallDisk {
+    return this.#disks.get(`${region}-${letter}`)!
   }
 
   /** Where clients connect. */
@@ -122,10 +132,10 @@ export class PairStage {
   /**
    * Starts a region's relay, or one member of its pair.
    *
-   * @param clockOffsetSeconds of its handshake and set-up planes
+   * @param versions of the replication protocol that it speaks, lowest and highest; its own when not given
    * @throws OverlayError UNREACHABLE when it ends before it is ready
    */
-  async start(region: Region, letter?: Letter, clockOffsetSeconds = 0): Promise<void> {
+  async start(region: Region, letter?: Letter, versions?: readonly [number, number]): Promise<void> {
     const host = letter === undefined ? region : `${region}-${letter}`
     const config = join(this.#directory, `${host}.yml`)
     writeFileSync(config, region === 'edge' ? this.#edge(letter) : this.#gateway(letter))
@@ -138,8 +148,7 @@ export class PairStage {
         config,
         '--name',
         host,
-        '--clock-offset',
-        String(clockOffsetSeconds),
+        ...(versions === undefined ? [] : ['--replication-versions', versions.join('-')]),
         '--json',
       ),
       {
@@ -262,6 +271,15 @@ export class PairStage {
     const targets = relayOnly ? relays : [pid, ...relays]
     for (const each of targets) process.kill(each, signal)
     return targets.length
+  }
+
+  #giveDisks(): void {
+    for (const region of this.options.pairs) {
+      for (const letter of LETTERS) {
+        const host = `${region}-${letter}`
+        this.#disks.set(host, SmallDisk.mount(join(this.lab.host(host).runDir, region)))
+      }
+    }
   }
 
   #edge(letter?: Letter): string {

@@ -140,15 +140,15 @@ export class PairDatapath {
     this.#resender.forget(this.#synKey)
   }
 
-  /** Seconds added to this host's CLOCK_TAI for keyed SYN/ACKs; 0 without a set-up plane. */
+  /** Seconds added to CLOCK_BOOTTIME for keyed SYN/ACKs, modulo 2^32; 0 without a set-up plane. */
   get clockOffset(): number {
-    return this.#setupSettings?.lookup(FIRST)!.readInt32LE(SETUP_CLOCK_AT) ?? 0
+    return this.#setupSettings?.lookup(FIRST)!.readUInt32LE(SETUP_CLOCK_AT) ?? 0
   }
 
   set clockOffset(seconds: number) {
     const value = this.#setupSettings?.lookup(FIRST)
     if (!value) return
-    value.writeInt32LE(seconds, SETUP_CLOCK_AT)
+    value.writeUInt32LE(seconds >>> 0, SETUP_CLOCK_AT)
     this.#setupSettings!.update(FIRST, value)
   }
 

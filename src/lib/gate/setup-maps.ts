@@ -40,8 +40,8 @@ export interface SetupSettings {
   mssIPv6: number
   /** Milliseconds, 1 to 1000: a child's RTT until it has measured. */
   rttGuessMs: number
-  /** Seconds added to the clock; 0 outside tests. */
-  clockOffsetSeconds?: number
+  /** Seconds added to CLOCK_BOOTTIME, modulo 2^32: both servers of a pair count the same. */
+  clockOffsetSeconds: number
 }
 
 /** The 16-byte SipHash key of SYN/ACKs, derived from a region's key. */
@@ -51,12 +51,12 @@ export function setupKey(key: Key): Buffer {
 
 /** struct setup_settings. */
 export function encodeSetupSettings(settings: SetupSettings): Buffer {
-  const {keys, mssIPv4, mssIPv6, rttGuessMs, clockOffsetSeconds = 0} = settings
+  const {keys, mssIPv4, mssIPv6, rttGuessMs, clockOffsetSeconds} = settings
   const bytes = Buffer.alloc(SETUP_SETTINGS_BYTES)
   setupKey(keys.current).copy(bytes, 0)
   if (keys.previous) setupKey(keys.previous).copy(bytes, 16)
   bytes.writeUInt32LE(keys.previous ? 2 : 1, 32)
-  bytes.writeInt32LE(clockOffsetSeconds, SETUP_CLOCK_AT)
+  bytes.writeUInt32LE(clockOffsetSeconds >>> 0, SETUP_CLOCK_AT)
   bytes.writeUInt32LE(mssIPv4, 40)
   bytes.writeUInt32LE(mssIPv6, 44)
   bytes.writeUInt32LE(rttGuessMs, 48)

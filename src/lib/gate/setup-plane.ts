@@ -14,6 +14,7 @@ import {
   encodeSetupRole,
   encodeSetupSettings,
   listeningKey,
+  SETUP_CLOCK_AT,
   SETUP_COUNTERS,
   SETUP_SETTINGS_BYTES,
   type SetupSettings,
@@ -80,9 +81,14 @@ export class SetupPlane {
     return plane
   }
 
-  /** For another key file or other settings; connections in setup under the key before still verify if it is in it. */
+  /**
+   * For another key file; connections in setup under the key before still verify if it is in it. The clock stays as the
+   * relay process has set it since.
+   */
   setSettings(settings: SetupSettings): void {
-    this.#map('setup_settings').update(FIRST, encodeSetupSettings(settings))
+    const map = this.#map('setup_settings')
+    const clockOffsetSeconds = map.lookup(FIRST)!.readUInt32LE(SETUP_CLOCK_AT)
+    map.update(FIRST, encodeSetupSettings({...settings, clockOffsetSeconds}))
   }
 
   counters(): Record<(typeof SETUP_COUNTERS)[number], number> {

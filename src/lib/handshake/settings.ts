@@ -3,6 +3,8 @@ import {handshakeKey} from './suggested-isn.js'
 
 /** Bytes of struct settings in bpf/settings.h. */
 export const SETTINGS_BYTES = 104
+/** Where the clock's offset stands in it, i32, s. */
+export const SETTINGS_CLOCK_AT = 44
 
 /** What user space tells the programs. */
 export interface Settings {
@@ -31,7 +33,7 @@ export function encodeSettings(settings: Settings): Buffer {
   if (settings.keys.previous) handshakeKey(settings.keys.previous).copy(bytes, 16)
   bytes.writeBigUInt64LE(settings.netnsCookie, 32)
   bytes.writeUInt32LE(settings.keys.previous ? 2 : 1, 40)
-  bytes.writeInt32LE(settings.clockOffsetSeconds, 44)
+  bytes.writeInt32LE(settings.clockOffsetSeconds, SETTINGS_CLOCK_AT)
   bytes.writeUInt32LE(settings.mssIPv4, 48)
   bytes.writeUInt32LE(settings.mssIPv6, 52)
   bytes.writeUInt32LE(settings.rttGuessMs, 56)

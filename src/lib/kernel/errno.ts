@@ -5,7 +5,7 @@ import {errno} from './libc.js'
 
 export const {EAGAIN, EINTR, EINPROGRESS, EEXIST, ENOENT, EADDRINUSE, EADDRNOTAVAIL, EPERM, EACCES, EMFILE, ENFILE} =
   constants.errno
-export const {ECONNRESET, ECONNREFUSED, ETIMEDOUT, EPIPE, EINVAL, EBUSY, ENOMEM, ENOBUFS, ECONNABORTED} =
+export const {ECONNRESET, ECONNREFUSED, ETIMEDOUT, EPIPE, EINVAL, EBUSY, ENOMEM, ENOBUFS, ENOSPC, ECONNABORTED} =
   constants.errno
 
 const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]))

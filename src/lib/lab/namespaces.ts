@@ -42,7 +42,7 @@ export async function furnish(plan: LabPlan, congestionControl: string | undefin
     plan.links.flatMap((link) => wireCommands(link, plan)),
   )
   insideNamespace(plan.wire, () => {
-    for (const name of offloads ? [] : plan.links.flatMap(wireInterfaces)) disableOffloads(name)
+    for (const name of offloads ? [] : plan.links.flatMap((link) => wireInterfaces(link))) disableOffloads(name)
   })
   await Promise.all(
     plan.hosts.map(async (host) => {

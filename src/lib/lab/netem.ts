@@ -1,3 +1,4 @@
+import {bridgeCommands} from './bridge.js'
 import type {LinkCounters} from './delay-line.js'
 import type {DirectionParameters} from './link-parameters.js'
 import type {LinkPlan} from './plan.js'
@@ -45,14 +46,7 @@ function packetLimit({delayMs, jitterMs, queueBytes, rateMbit}: DirectionParamet
  * works on egress: the far interface delays what goes to the far side.
  */
 export function netemCommands(link: LinkPlan, action: 'add' | 'replace'): {ip: string[]; tc: string[]} {
-  const bridge = `brw${link.network}`
   const {near, far} = link
-  const ip = [
-    `link add ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`,
-    `link set ${near.lineInterface} master ${bridge}`,
-    `link set ${far.lineInterface} master ${bridge}`,
-    `link set ${bridge} up`,
-  ]
   const tc = [[far.lineInterface, link.towardsFar] as const, [near.lineInterface, link.towardsNear] as const].flatMap(
     ([device, direction]) => [
       `qdisc ${action} dev ${device} root handle 1: netem ${netemWords(direction).join(' ')}`,
@@ -62,7 +56,7 @@ export function netemCommands(link: LinkPlan, action: 'add' | 'replace'): {ip: s
         : []),
     ],
   )
-  return {ip: action === 'add' ? ip : [], tc}
+  return {ip: action === 'add' ? bridgeCommands(link) : [], tc}
 }
 
 export async function startNetem(wire: string, link: LinkPlan): Promise<void> {

@@ -25,6 +25,8 @@ export interface PairSettings {
   readonly peer: Endpoint
   readonly virtualAddresses: readonly VirtualAddress[]
   readonly settings: ReplicationSettings
+  /** Lowest and highest version of the replication protocol that it speaks. */
+  readonly versions: readonly [number, number]
   /** Who decides which of the two owns the addresses; null: they do so between themselves. */
   readonly etcd: EtcdSettings | null
 }

@@ -1,4 +1,4 @@
-import {bootTimeMs, taiSeconds} from '../kernel/boot-time.js'
+import {bootTimeMs} from '../kernel/boot-time.js'
 import {Kicker} from '../gate/kicker.js'
 import type {PairDatapath} from '../gate/pair-datapath.js'
 import {RawPacketSender} from '../kernel/raw-packet.js'
@@ -99,6 +99,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       config.member === 'b',
       keys,
       config.settings.maxOutstanding,
+      config.versions,
     )
     this.flows = new FlowReplicator(
       this,
@@ -240,12 +241,12 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   }
 
   setupClock(): number {
-    return taiSeconds() + this.parts.datapath.clockOffset
+    return (Math.floor(bootTimeMs() / 1000) + this.parts.datapath.clockOffset) >>> 0
   }
 
   followClock(seconds: number): void {
     const {datapath, log} = this.parts
-    const off = seconds - this.setupClock()
+    const off = (seconds - this.setupClock()) | 0
     if (Math.abs(off) <= CLOCK_TOLERANCE_S) return
     datapath.clockOffset += off
     log.warning('clock', () => `the owner's clock is ${off} s ahead of this server's; SYN/ACKs follow it`)

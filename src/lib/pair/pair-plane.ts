@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {AckGate} from '../gate/ack-gate.js'
 import type {SetupSettings} from '../gate/setup-maps.js'
 import {SetupPlane} from '../gate/setup-plane.js'
+import {bootTimeMs, taiSeconds} from '../kernel/boot-time.js'
 import {EtcdCoordination, type CoordinationEvents} from '../coordination/etcd-coordination.js'
 import type {Question} from '../coordination/owner-record.js'
 import {findDevice, routeTo} from '../handshake/network-device.js'
@@ -34,7 +35,7 @@ export class PairPlane {
     readonly settings: PairSettings,
     /** What clients, or edges, connect to. */
     readonly listeners: readonly Endpoint[],
-    /** Seconds that the clock of SYN/ACKs is off, for tests and scenarios. */
+    /** Seconds that the clock of SYN/ACKs is off at the start, for tests. */
     readonly clockOffsetSeconds: number,
   ) {}
 
@@ -67,7 +68,7 @@ export class PairPlane {
       mssIPv4: mtu - HEADERS_IPV4,
       mssIPv6: mtu - HEADERS_IPV6,
       rttGuessMs: RTT_GUESS_MS,
-      clockOffsetSeconds: this.clockOffsetSeconds,
+      clockOffsetSeconds: taiSeconds() - Math.floor(bootTimeMs() / 1000) + this.clockOffsetSeconds,
     }
     this.#setup = SetupPlane.attach({
       devices,

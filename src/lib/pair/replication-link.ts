@@ -62,6 +62,7 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
     private readonly accepting: boolean,
     private keys: LinkKeys,
     maxOutstanding: number,
+    private readonly versions: readonly [number, number],
   ) {
     this.#address = socketAddress(peer)
     this.remote = formatEndpoint(peer)
@@ -190,8 +191,13 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
     this.#pending.push(socket)
     const side = connecting ? 'connecting' : 'accepting'
     socket.start(
-      new LinkSetup(this.keys, side, {...this.owner.hello(), random}, 0, (header, payload, start) =>
-        socket.send(header, payload, start),
+      new LinkSetup(
+        this.keys,
+        side,
+        {...this.owner.hello(), random},
+        0,
+        (header, payload, start) => socket.send(header, payload, start),
+        this.versions,
       ),
     )
   }

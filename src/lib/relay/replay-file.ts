@@ -1,9 +1,9 @@
 import {createHmac, randomBytes, timingSafeEqual} from 'node:crypto'
 import {readFileSync} from 'node:fs'
 
-import {mapSharedFile} from '../kernel/shared-memory.js'
+import {mapSharedFile, reserveInFile} from '../kernel/shared-memory.js'
 import {CHALLENGE_LENGTH} from '../wire/preamble.js'
-import {REPLAY_WINDOW_BYTES, ReplayWindow} from './replay-window.js'
+import {REPLAY_RESERVED_BYTES, REPLAY_WINDOW_BYTES, ReplayWindow} from './replay-window.js'
 
 /** "OVRW" and a number that changes with the layout. */
 const MAGIC = Buffer.from('OVRW0001')
@@ -20,8 +20,8 @@ export class ReplayFile {
   readonly window: ReplayWindow
   private readonly secret: Buffer
 
-  private constructor(memory: ArrayBuffer) {
-    this.window = new ReplayWindow(memory)
+  private constructor(path: string, memory: ArrayBuffer) {
+    this.window = new ReplayWindow(memory, (offset, length) => reserveInFile(path, offset, length))
     this.secret = Buffer.from(memory, AT_SECRET, SECRET_LENGTH)
   }
 
@@ -30,25 +30,26 @@ export class ReplayFile {
    * when it is from the same boot: the monotonic clock that it counts in started then.
    */
   static prepare(path: string): ReplayFile {
-    const memory = mapSharedFile(path, REPLAY_WINDOW_BYTES)
+    const memory = mapSharedFile(path, REPLAY_WINDOW_BYTES, REPLAY_RESERVED_BYTES)
     const bytes = Buffer.from(memory)
     const bootId = Buffer.from(readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim().padEnd(BOOT_ID_LENGTH))
     const known =
       bytes.subarray(0, AT_BOOT_ID).equals(MAGIC) &&
       bytes.subarray(AT_BOOT_ID, AT_BOOT_ID + BOOT_ID_LENGTH).equals(bootId.subarray(0, BOOT_ID_LENGTH))
     if (!known) {
-      bytes.fill(0)
+      // What is sparse stays so: slots are zeroed when an instance gets them.
+      bytes.fill(0, 0, REPLAY_RESERVED_BYTES)
       bootId.copy(bytes, AT_BOOT_ID, 0, BOOT_ID_LENGTH)
       randomBytes(SECRET_LENGTH).copy(bytes, AT_SECRET)
       MAGIC.copy(bytes)
     }
 
-    return new ReplayFile(memory)
+    return new ReplayFile(path, memory)
   }
 
   /** For a relay process: the file as the supervisor prepared it. */
   static open(path: string): ReplayFile {
-    return new ReplayFile(mapSharedFile(path, REPLAY_WINDOW_BYTES))
+    return new ReplayFile(path, mapSharedFile(path, REPLAY_WINDOW_BYTES, REPLAY_RESERVED_BYTES))
   }
 
   /**

@@ -27,7 +27,13 @@ const ENTRY_FLOOR_LOW = 5
 const ENTRIES_AT = HEADER_WORDS
 const SLOTS_AT = ENTRIES_AT + MAX_INSTANCES * ENTRY_WORDS
 
-/** Bytes of the whole, a multiple of 4096; sparse until used. */
+/** So many edge processes can be heard of also when the disk is full: 2 MiB. */
+const RESERVED_INSTANCES = 16
+
+/** Bytes that have their place from the beginning. */
+export const REPLAY_RESERVED_BYTES = Math.ceil((4 * (SLOTS_AT + RESERVED_INSTANCES * WINDOW)) / 4096) * 4096
+
+/** Bytes of the whole, a multiple of 4096; behind those reserved, slots are sparse until an instance has them. */
 export const REPLAY_WINDOW_BYTES = Math.ceil((4 * (SLOTS_AT + MAX_INSTANCES * WINDOW)) / 4096) * 4096
 
 /** Bytes at the start that belong to the caller: magic, boot secret. */
@@ -50,8 +56,14 @@ export class ReplayWindow {
   /** Entry of the instance that was found last; most gateways hear few edges. */
   private hint = 0
 
-  /** @param memory {@link REPLAY_WINDOW_BYTES}, zeroed when new */
-  constructor(memory: ArrayBufferLike) {
+  /**
+   * @param memory {@link REPLAY_WINDOW_BYTES}, zeroed up to {@link REPLAY_RESERVED_BYTES} when new
+   * @param reserve gives bytes of the memory, from an offset on, their place; false when there is none for them
+   */
+  constructor(
+    memory: ArrayBufferLike,
+    private readonly reserve: (offset: number, length: number) => boolean = () => true,
+  ) {
     this.words = new Int32Array(memory, 0, REPLAY_WINDOW_BYTES / 4)
   }
 
@@ -132,7 +144,7 @@ export class ReplayWindow {
       const present = this.locate(high, low)
       if (present >= 0) return present
       const entry = this.victim(now)
-      if (entry < 0) return -1
+      if (entry < 0 || !this.reserve((SLOTS_AT + entry * WINDOW) * 4, WINDOW * 4)) return -1
       const {words} = this
       const at = ENTRIES_AT + entry * ENTRY_WORDS
       Atomics.store(words, at + ENTRY_STATE, 0)

@@ -54,6 +54,11 @@ export const startFlags = (role: 'EDGE' | 'GATEWAY') => ({
     default: 0,
     hidden: true,
   }),
+  'replication-versions': Flags.string({
+    description: 'lowest and highest version of the replication protocol that a member speaks, to see what a skew does',
+    helpValue: 'LOW-HIGH',
+    hidden: true,
+  }),
   'idle-timeout': Flags.string({
     description: 'a connection without a byte for so long is reset; 1h when not given',
     env: `OVERLAY_${role}_IDLE_TIMEOUT`,

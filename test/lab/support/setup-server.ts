@@ -27,7 +27,7 @@ const [device, pins, port, ...words] = process.argv.slice(2)
 const virtualAddresses: {address: string; peer: string}[] = []
 for (let at = 0; at < words.length; at += 2) virtualAddresses.push({address: words[at], peer: words[at + 1]})
 const key = (fill: string) => new Key(1, Buffer.alloc(32, Number(fill)))
-const settings = {mssIPv4: 1460, mssIPv6: 1440, rttGuessMs: 20}
+const settings = {mssIPv4: 1460, mssIPv6: 1440, rttGuessMs: 20, clockOffsetSeconds: 0}
 const devices = [findDevice(device)]
 const gate = AckGate.attach({devices, pins, virtualAddresses: virtualAddresses.map(({address}) => address)})
 gate.setLease(1n)

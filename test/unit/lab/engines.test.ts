@@ -6,6 +6,12 @@ import {netemCommands, netemWords, parseQdisc} from '../../../src/lib/lab/netem.
 import {DEFAULT_DIRECTION, directionChange} from '../../../src/lib/lab/link-parameters.js'
 import {planLab} from '../../../src/lib/lab/plan.js'
 
+const code = async (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'none',
+    (error: {code: string; message: string}) => `${error.code}: ${error.message}`,
+  )
+
 describe('link engines', () => {
   it('tells the delay line what is to change, by direction', () => {
     expect(settingWords('ab', {delayMs: 40, lossPercent: 0.5, drop: ['syn:1', 'ack:1'], hold: []})).to.deep.equal([
@@ -71,5 +77,19 @@ describe('link engines', () => {
     }
 
     expect(code).to.equal('CONFIG_INVALID')
+  })
+
+  it('joins the two ends by a bridge alone, for links that add nothing', async () => {
+    const [plain] = planLab({linkEngine: 'bridge'}, 'x').links
+    expect(plain.towardsFar.delayMs).to.equal(0)
+    const engine = await chooseEngine('bridge', plain, 'no-such-namespace')
+    expect(engine.name).to.equal('bridge')
+    const [slow] = planLab({linkEngine: 'bridge', links: {'client-edge': {rttMs: 4, drop: ['syn:1']}}}, 'x').links
+    expect(await code(chooseEngine('bridge', slow, 'no-such-namespace'))).to.equal(
+      'CONFIG_INVALID: link client-edge: a bridge has no delayMs, drop',
+    )
+    const change = engine.change({} as never, plain, {lossPercent: 1}, {})
+    expect(await code(change)).to.contain('lossPercent')
+    expect(await code(engine.change({} as never, plain, {lossPercent: 0}, {drop: []}))).to.equal('none')
   })
 })
