@@ -17,6 +17,7 @@ import type {FarLeg} from '../wire/far-leg.js'
 import type {RawEndpoint} from '../wire/leg-record.js'
 import type {Direction} from '../wire/replication-frame.js'
 import {gatedKeyOf, PairFlow, type PairLeg} from './pair-flow.js'
+import type {ReplicationLink} from './replication-link.js'
 import type {SourceAddresses} from './source-addresses.js'
 
 /** Entries of a flow stay for so long after its end, ms: its last acknowledgement may have to be said again. */
@@ -41,6 +42,7 @@ export interface ReplicatorHost {
   readonly now: number
   /** The datapath gates nothing. */
   readonly ungated: boolean
+  readonly link: Pick<ReplicationLink, 'place' | 'placeAt'>
   /** Something is to be sent at the end of this turn. */
   wake(): void
   /** @returns false when there is no backup that holds everything */
@@ -136,6 +138,14 @@ export class FlowReplicator implements Replicator {
     this.datapath.permit(flow.far.key, UNREPLICATED)
     this.#forgetLater(flow.far.key)
     flow.far = null
+  }
+
+  place(length: number): Memory | null {
+    return this.host.link.place(length)
+  }
+
+  get placeAt(): number {
+    return this.host.link.placeAt
   }
 
   received(from: Side, bytes: Buffer, start: number, end: number): void {

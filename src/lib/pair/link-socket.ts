@@ -1,5 +1,5 @@
 import {EAGAIN, ECONNRESET, EINPROGRESS, EPIPE} from '../kernel/errno.js'
-import {allocate, errno, sys} from '../kernel/libc.js'
+import {allocate, errno, sys, type Memory} from '../kernel/libc.js'
 import {EPOLLOUT} from '../kernel/socket-constants.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
 import {takeSocketError} from '../kernel/tcp-socket.js'
@@ -79,6 +79,11 @@ export class LinkSocket extends Pollable {
     } else {
       this.close('the other server takes nothing')
     }
+  }
+
+  /** See {@link Outbox.place}; null while the link is being set up, too. */
+  place(length: number): Memory | null {
+    return this.up ? this.#outbox.place(length) : null
   }
 
   flush(): void {

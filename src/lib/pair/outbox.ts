@@ -6,7 +6,8 @@ const FIRST_LENGTH = 1_048_576
 
 /**
  * Frames on their way to the other server: appended during a turn, sent in one call at its end. One block of memory, which
- * doubles when it must and is reused by every link of the process.
+ * doubles when it must and is reused by every link of the process. What is read from a socket to be replicated is read
+ * into it, at the place where its frame's payload will be, and is not copied.
  */
 export class Outbox {
   #memory: Memory = allocate(FIRST_LENGTH)
@@ -20,6 +21,19 @@ export class Outbox {
     return this.#end - this.#start
   }
 
+  /**
+   * Memory in which so many bytes may be read at {@link Outbox.placeAt}; what is appended next from there stays there.
+   *
+   * @returns null when the limit is reached
+   */
+  place(length: number): Memory | null {
+    return this.#makeRoom(FRAME_HEADER_LENGTH + length) ? this.#memory : null
+  }
+
+  get placeAt(): number {
+    return this.#end + FRAME_HEADER_LENGTH
+  }
+
   clear(): void {
     this.#start = 0
     this.#end = 0
@@ -31,7 +45,8 @@ export class Outbox {
     if (!this.#makeRoom(length)) return false
     const {bytes} = this.#memory
     writeFrameHeader(bytes, this.#end, header)
-    if (payload !== null) payload.copy(bytes, this.#end + FRAME_HEADER_LENGTH, start, start + header.length)
+    const inPlace = payload === bytes && start === this.placeAt
+    if (payload !== null && !inPlace) payload.copy(bytes, this.placeAt, start, start + header.length)
     this.#end += length
     return true
   }

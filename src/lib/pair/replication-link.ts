@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto'
 
-import {sys} from '../kernel/libc.js'
+import {sys, type Memory} from '../kernel/libc.js'
 import {socketAddress, type SocketAddress} from '../kernel/sockaddr.js'
 import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
 import {startConnect, tcpSocket} from '../kernel/tcp-socket.js'
@@ -122,6 +122,15 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
 
   send(header: FrameHeader, payload: Buffer | null, start: number): void {
     this.#current?.send(header, payload, start)
+  }
+
+  /** Where bytes that will be sent next should lie, at {@link ReplicationLink.placeAt}; null: anywhere. */
+  place(length: number): Memory | null {
+    return this.#current?.place(length) ?? null
+  }
+
+  get placeAt(): number {
+    return this.#outbox.placeAt
   }
 
   flush(): void {

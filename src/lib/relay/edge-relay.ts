@@ -414,7 +414,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     if (near.heldLength === 0) this.transfer.drop(near)
     this.startRelaying(connection)
     const {generation} = near
-    if (rest > 0 && !this.transfer.deliver(far, this.transfer.buffer.address + REPLY_LENGTH, rest)) return
+    if (rest > 0 && !this.transfer.deliver(far, this.transfer.buffer, REPLY_LENGTH, rest)) return
     if (far.readable || far.ended) this.transfer.move(far)
     if (near.generation === generation) this.transfer.move(near)
   }

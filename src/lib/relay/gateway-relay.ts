@@ -455,7 +455,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     else this.transfer.noteRead(far, buffer.bytes, REPLY_LENGTH, length, asked)
     connection.reply.copy(buffer.bytes, 0, 0, REPLY_LENGTH)
     this.startRelaying(connection)
-    if (!this.transfer.deliver(far, buffer.address, REPLY_LENGTH + length)) return
+    if (!this.transfer.deliver(far, buffer, 0, REPLY_LENGTH + length)) return
     this.transfer.move(far)
   }
 
@@ -466,7 +466,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     connection.reply.copy(buffer.bytes, 0, 0, REPLY_LENGTH)
     this.startRelaying(connection)
     const {generation} = near
-    if (!this.transfer.deliver(far, buffer.address, REPLY_LENGTH)) return
+    if (!this.transfer.deliver(far, buffer, 0, REPLY_LENGTH)) return
     this.transfer.move(far)
     if (near.generation === generation) this.transfer.move(near)
   }

@@ -1,3 +1,4 @@
+import type {Memory} from '../kernel/libc.js'
 import type {FarLeg} from '../wire/far-leg.js'
 import {addressBytes, type Endpoint} from '../wire/endpoint.js'
 import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
@@ -36,6 +37,14 @@ export interface Replicator {
   dialled(connection: Connection, skips: FarLeg['skips'], heads: FarLeg['heads']): boolean
   /** The far leg is about to be closed and another dialled, or none. */
   redial(connection: Connection): void
+  /**
+   * Memory into which so many bytes should be read, at {@link Replicator.placeAt}, so that they need not be copied for the
+   * backup. Good until anything else is told to the replicator.
+   *
+   * @returns null: they may lie anywhere
+   */
+  place(length: number): Memory | null
+  readonly placeAt: number
   /** Bytes were read. @param at their address is `bytes`' address plus `start` */
   received(from: Side, bytes: Buffer, start: number, end: number): void
   /** A peer has closed its direction. */

@@ -1,5 +1,5 @@
 import {EAGAIN} from '../kernel/errno.js'
-import {allocate, errno, sys} from '../kernel/libc.js'
+import {allocate, errno, sys, type Memory} from '../kernel/libc.js'
 import {MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
 import {shutdownWrite} from '../kernel/tcp-socket.js'
 import type {Connection, Side} from './connection.js'
@@ -25,10 +25,10 @@ export interface Transfer {
   /**
    * Writes bytes that the caller read from this side to its peer, and holds what the kernel does not take.
    *
-   * @param at address of the bytes, inside {@link Transfer.buffer}
+   * @param start where in the memory the bytes begin
    * @returns false when the connection is gone
    */
-  deliver(from: Side, at: number, length: number): boolean
+  deliver(from: Side, memory: Memory, start: number, length: number): boolean
 }
 
 /** Bytes of one read. */
@@ -38,7 +38,7 @@ export const READ_LENGTH = 65_536
 const READS_A_TURN = 16
 
 export class CopyTransfer implements Transfer {
-  /** What is read last lies here: good until the next read of any connection. Relays may read into it too. */
+  /** What is read last lies here, unless a replicator wants it elsewhere: good until the next read of any connection. */
   readonly buffer = allocate(READ_LENGTH)
   /** Null without a pair. */
   replicator: Replicator | null = null
@@ -70,7 +70,10 @@ export class CopyTransfer implements Transfer {
         return
       }
 
-      const length = sys.recv(from.fd, this.buffer.address, READ_LENGTH, 0)
+      const place = from.connection.flow === null ? null : this.replicator!.place(READ_LENGTH)
+      const memory = place ?? this.buffer
+      const start = place === null ? 0 : this.replicator!.placeAt
+      const length = sys.recv(from.fd, memory.address + start, READ_LENGTH, 0)
       if (length < 0) {
         if (errno() === EAGAIN) from.readable = false
         else this.ends.broken(from.connection)
@@ -82,8 +85,8 @@ export class CopyTransfer implements Transfer {
         continue
       }
 
-      this.noteRead(from, this.buffer.bytes, 0, length, READ_LENGTH)
-      if (!this.deliver(from, this.buffer.address, length)) return
+      this.noteRead(from, memory.bytes, start, length, READ_LENGTH)
+      if (!this.deliver(from, memory, start, length)) return
     }
   }
 
@@ -133,8 +136,9 @@ export class CopyTransfer implements Transfer {
     return true
   }
 
-  deliver(from: Side, at: number, length: number): boolean {
+  deliver(from: Side, memory: Memory, start: number, length: number): boolean {
     const to = from.peer
+    const at = memory.address + start
     // The last bytes and the FIN that follows leave in one packet.
     let sent = to.writable ? sys.send(to.fd, at, length, from.ended ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL) : 0
     if (sent < 0) {
@@ -148,7 +152,7 @@ export class CopyTransfer implements Transfer {
 
     if (sent < length) {
       to.writable = false
-      this.hold(from, at + sent, length - sent)
+      this.hold(from, memory, start + sent, length - sent)
     }
 
     return true
@@ -183,10 +187,9 @@ export class CopyTransfer implements Transfer {
     side.heldLength = 0
   }
 
-  private hold(from: Side, at: number, length: number): void {
+  private hold(from: Side, memory: Memory, start: number, length: number): void {
     const slab = this.slabs.takeFor(length)
-    const offset = at - this.buffer.address
-    this.buffer.bytes.copy(slab.bytes, 0, offset, offset + length)
+    memory.bytes.copy(slab.bytes, 0, start, start + length)
     from.held = slab
     from.heldAt = slab.address
     from.heldLength = length

@@ -2,8 +2,15 @@ import {ReplicationProtocolError, type Direction} from '../wire/replication-fram
 import type {FarLeg} from '../wire/far-leg.js'
 import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 
-/** What a piece of kept bytes costs beside itself; charged so that many small pieces stay within the bound too. */
-const CHUNK_OVERHEAD = 128
+/** Bytes are kept in slabs of these two sizes; the small one is for streams that never have much under way. */
+const SMALL_SLAB = 4096
+const LARGE_SLAB = 65_536
+
+/** What a slab costs beside itself. */
+const SLAB_OVERHEAD = 128
+
+/** Free slabs of each size that are kept, so that a steady load allocates nothing. */
+const FREE_SLABS = 256
 
 /** What a flow without any byte costs. */
 const FLOW_OVERHEAD = 2048
@@ -16,10 +23,11 @@ export class JournalFullError extends Error {
   override readonly name = 'JournalFullError'
 }
 
-/** Memory of all journals of one backup, in bytes, overheads included. */
+/** Memory of all journals of one backup, in bytes, overheads included: whole slabs count, not what is in them. */
 export class JournalMemory {
   used = 0
   highest = 0
+  readonly #free: Record<number, Buffer[]> = {[SMALL_SLAB]: [], [LARGE_SLAB]: []}
 
   constructor(readonly limit: number) {}
 
@@ -36,6 +44,24 @@ export class JournalMemory {
   give(bytes: number): void {
     this.used -= bytes
   }
+
+  /**
+   * Slabs for so many bytes; nothing is taken when they do not fit.
+   *
+   * @throws JournalFullError
+   */
+  takeSlabs(length: number): Buffer[] {
+    const sizes: number[] = []
+    for (let left = length; left > 0; left -= LARGE_SLAB) sizes.push(left <= SMALL_SLAB ? SMALL_SLAB : LARGE_SLAB)
+    this.take(sizes.reduce((sum, size) => sum + size + SLAB_OVERHEAD, 0))
+    return sizes.map((size) => this.#free[size].pop() ?? Buffer.allocUnsafeSlow(size))
+  }
+
+  giveSlab(slab: Buffer): void {
+    this.give(slab.length + SLAB_OVERHEAD)
+    const free = this.#free[slab.length]
+    if (free.length < FREE_SLABS) free.push(slab)
+  }
 }
 
 /** One direction of one flow: the bytes from `base` (what the far peer has acknowledged) to `end`. */
@@ -49,7 +75,10 @@ export class StreamJournal {
   /** The far peer has acknowledged that end too. */
   endAcknowledged = false
   readonly #memory: JournalMemory
-  #chunks: Buffer[] = []
+  /** The bytes from `#first` to `end`; all slabs but the last are full. */
+  #slabs: Buffer[] = []
+  /** Bytes in the last one. */
+  #filled = 0
   #first: number
 
   constructor(memory: JournalMemory, base: number) {
@@ -77,8 +106,16 @@ export class StreamJournal {
     const fresh = end - start - known
     if (fresh === 0) return
     if (this.ended) throw new ReplicationProtocolError(`bytes at ${offset} after the end at ${this.end}`)
-    this.#memory.take(fresh + CHUNK_OVERHEAD)
-    this.#chunks.push(Buffer.from(bytes.subarray(start + known, end)))
+    const room = this.#slabs.length === 0 ? 0 : this.#slabs.at(-1)!.length - this.#filled
+    const more = fresh > room ? this.#memory.takeSlabs(fresh - room) : []
+    let at = start + known
+    if (room > 0) at += this.#fill(bytes, at, end)
+    for (const slab of more) {
+      this.#slabs.push(slab)
+      this.#filled = 0
+      at += this.#fill(bytes, at, end)
+    }
+
     this.end += fresh
   }
 
@@ -102,41 +139,52 @@ export class StreamJournal {
     if (acknowledged > this.end) this.endAcknowledged = true
     this.base = Math.max(this.base, Math.min(acknowledged, this.end))
     let gone = 0
-    while (gone < this.#chunks.length && this.#first + this.#chunks[gone].length <= this.base) {
-      this.#first += this.#chunks[gone].length
-      this.#memory.give(this.#chunks[gone].length + CHUNK_OVERHEAD)
+    while (gone < this.#slabs.length && this.#first + this.#lengthOf(gone) <= this.base) {
+      this.#first += this.#lengthOf(gone)
+      this.#memory.giveSlab(this.#slabs[gone])
       gone++
     }
 
-    if (gone > 0) this.#chunks.splice(0, gone)
+    if (gone > 0) this.#slabs.splice(0, gone)
   }
 
   /** The bytes from `base` to `end`, in order, not copied. */
   pending(): Buffer[] {
     const skip = this.base - this.#first
-    if (skip === 0) return [...this.#chunks]
-    return this.#chunks.map((chunk, index) => (index === 0 ? chunk.subarray(skip) : chunk))
+    return this.#slabs.map((slab, index) => slab.subarray(index === 0 ? skip : 0, this.#lengthOf(index)))
   }
 
   /** Gives its memory back. */
   clear(): void {
-    for (const chunk of this.#chunks) this.#memory.give(chunk.length + CHUNK_OVERHEAD)
-    this.#chunks = []
+    for (const slab of this.#slabs) this.#memory.giveSlab(slab)
+    this.#slabs = []
     this.#first = this.end
     this.base = this.end
   }
 
   #compare(offset: number, bytes: Buffer, start: number, end: number): void {
     let at = this.#first
-    for (const chunk of this.#chunks) {
+    for (const [index, slab] of this.#slabs.entries()) {
+      const length = this.#lengthOf(index)
       const from = Math.max(at, offset)
-      const to = Math.min(at + chunk.length, offset + end - start)
-      if (from < to && chunk.compare(bytes, start + from - offset, start + to - offset, from - at, to - at) !== 0) {
+      const to = Math.min(at + length, offset + end - start)
+      if (from < to && slab.compare(bytes, start + from - offset, start + to - offset, from - at, to - at) !== 0) {
         throw new ReplicationProtocolError(`other bytes than those held between ${from} and ${to}`)
       }
 
-      at += chunk.length
+      at += length
     }
+  }
+
+  /** Puts what fits into the last slab. @returns how much that was */
+  #fill(bytes: Buffer, start: number, end: number): number {
+    const copied = bytes.copy(this.#slabs.at(-1)!, this.#filled, start, end)
+    this.#filled += copied
+    return copied
+  }
+
+  #lengthOf(index: number): number {
+    return index === this.#slabs.length - 1 ? this.#filled : this.#slabs[index].length
   }
 }
 

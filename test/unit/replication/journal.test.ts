@@ -23,6 +23,27 @@ describe('journal', () => {
     expect(memory.used).to.equal(0)
   })
 
+  it('keeps long streams in pieces of any length, and forgets them in pieces of any other', () => {
+    const memory = new JournalMemory(1_048_576)
+    const stream = new StreamJournal(memory, 7)
+    const whole = Buffer.from(Array.from({length: 300_000}, (_, index) => (index * 31) >> 3))
+    for (let at = 0, step = 1; at < whole.length; at += step, step = (step * 7) % 70_001) {
+      stream.append(7 + at, whole, at, Math.min(whole.length, at + step))
+    }
+
+    expect(stream.end).to.equal(7 + whole.length)
+    for (const base of [0, 1, 4095, 4096, 70_000, 70_001, 200_000, 299_999]) {
+      stream.trim(7 + base)
+      expect(Buffer.concat(stream.pending()).equals(whole.subarray(base))).to.equal(true)
+    }
+
+    const before = memory.used
+    expect(() => stream.append(stream.end, Buffer.alloc(1_048_576), 0, 1_048_576)).to.throw(JournalFullError)
+    expect([memory.used, stream.end]).to.deep.equal([before, 7 + whole.length])
+    stream.trim(stream.end)
+    expect([memory.used, stream.pending()]).to.deep.equal([0, []])
+  })
+
   it('accepts a repetition, refuses other bytes and gaps', () => {
     const stream = new StreamJournal(new JournalMemory(10_000), 0)
     stream.append(0, bytes, 0, 6)
