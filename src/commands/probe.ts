@@ -5,10 +5,12 @@ import ora from 'ora'
 import {OverlayCommand} from '../lib/cli/base-command.js'
 import {parseDuration} from '../lib/config/duration.js'
 import {ExitCode} from '../lib/errors/index.js'
+import {readKeyFile} from '../lib/keys/key-file.js'
 import {probe} from '../lib/probe/probe.js'
 import {renderProbe} from '../lib/probe/render.js'
 import type {ProbeReport} from '../lib/probe/schema.js'
 import {exitCodeOf} from '../lib/probe/verdict.js'
+import {ProbeKeys} from '../lib/probe/zero-rtt.js'
 import {parseAddress} from '../lib/wire/endpoint.js'
 
 export default class Probe extends OverlayCommand<ProbeReport> {
@@ -47,6 +49,11 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
     source: Flags.string({description: 'address of this host to send from', helpValue: 'ADDRESS'}),
     ipv4: Flags.boolean({description: 'names resolve to IPv4', exclusive: ['ipv6']}),
     ipv6: Flags.boolean({description: 'names resolve to IPv6'}),
+    'key-file': Flags.file({
+      description: 'file with the keys shared with the gateway: also open in zero RTT',
+      env: 'OVERLAY_KEY_FILE',
+      helpValue: 'FILE',
+    }),
     pcap: Flags.string({description: 'write every packet of the probe to this file', helpValue: 'FILE'}),
     stream: Flags.boolean({
       description: 'with --json: one line for each exchange as it ends, then the report on one line',
@@ -76,6 +83,7 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
         count: flags.count,
         intervalMs: parseDuration(flags.interval, '--interval'),
         timeoutMs: parseDuration(flags.timeout, '--timeout'),
+        keys: flags['key-file'] === undefined ? null : new ProbeKeys(readKeyFile(flags['key-file'])),
         pcap: flags.pcap,
         abandon: abandon.signal,
         onSample: (target, sample) => {

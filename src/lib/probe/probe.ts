@@ -8,7 +8,9 @@ import {Pacer} from './pacer.js'
 import {PacketPort} from './packet-port.js'
 import type {ProbeReport, TargetReport} from './schema.js'
 import {resolveTarget, type Target} from './target.js'
-import {judgeHandshake} from './verdict.js'
+import {judgeHandshake, judgeZeroRtt} from './verdict.js'
+import type {ProbeKeys} from './zero-rtt.js'
+import {openingCounts, zeroRttFigures, zeroRttStage, type DataSamples} from './zero-rtt-stage.js'
 
 export interface ProbeSettings {
   /** `HOST` or `HOST:PORT`. */
@@ -24,6 +26,8 @@ export interface ProbeSettings {
   intervalMs: number
   /** How long an answer may take, ms. */
   timeoutMs: number
+  /** For zero-RTT against overlay gateways; null leaves it out. */
+  keys: ProbeKeys | null
   /** Where all packets go, with nanosecond timestamps. */
   pcap?: string
   /** Ends the probe early, with what it has. */
@@ -92,18 +96,29 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
     const handshake = handshakeFigures(await handshakeStage(stage, count))
     if (handshake.sent === 0) throw new OverlayError('INCONCLUSIVE', `${target.name}: ended before an answer came`)
     if (port.lost > 0) settings.warn(`${target.name}: the capture lost ${port.lost} packets; figures may be wrong`)
-    const judgement = judgeHandshake(handshake) ?? {
-      verdict: 'ordinary' as const,
-      reasons: [`${handshake.answers.synAck} of ${handshake.sent} SYNs were answered by a SYN/ACK`],
-      advice: [],
+    const refused = judgeHandshake(handshake)
+    let samples: DataSamples | null = null
+    if (refused === null && settings.keys) {
+      settings.progress(`${target.name}: ${count} openings in zero RTT, ${count} ordinary ones`)
+      samples = await zeroRttStage(stage, settings.keys, count)
     }
+
+    const zeroRtt = samples && samples.zeroRtt.length > 0 ? zeroRttFigures(samples) : null
+    const judgement =
+      refused ??
+      judgeZeroRtt(
+        handshake,
+        samples && openingCounts(samples.zeroRtt),
+        zeroRtt?.accepted ?? 0,
+        zeroRtt?.gateway ?? false,
+      )
     return {
       ...named(target),
       source,
       device,
       ...judgement,
       handshake,
-      zeroRtt: null,
+      zeroRtt,
       conditions: [],
       interrupted: abandon.aborted,
     }

@@ -1,6 +1,6 @@
 import {textTable} from '../cli/table.js'
 import {formatEndpoint} from '../wire/endpoint.js'
-import type {ProbeReport, TargetReport} from './schema.js'
+import type {ProbeReport, TargetReport, ZeroRtt} from './schema.js'
 
 const right = (title: string) => ({title, align: 'right' as const})
 const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(3))
@@ -44,6 +44,20 @@ function renderTarget(report: TargetReport): string[] {
     `${report.target}: ${report.verdict}${report.interrupted ? ' (ended early)' : ''}`,
     ...report.reasons.map((reason) => `  because: ${reason}`),
     ...report.advice.map((advice) => `  try: ${advice}`),
+    ...(report.zeroRtt ? renderZeroRtt(report.zeroRtt) : []),
     '',
+  ]
+}
+
+function renderZeroRtt(zeroRtt: ZeroRtt): string[] {
+  const {connectMs, realSynAckMs, dataAcceptedMs, ordinaryDataAcceptedMs, savedMs} = zeroRtt
+  const line = (what: string, value: number | null): string => `  ${ms(value ?? undefined).padStart(9)} ms  ${what}`
+  return [
+    `  zero-RTT, medians after the SYN left; data accepted in ${zeroRtt.accepted} of ${zeroRtt.sent} openings:`,
+    line('first data left', connectMs),
+    line('SYN/ACK with the suggested number arrived', realSynAckMs),
+    line('acknowledgement of the data arrived', dataAcceptedMs),
+    line('the same after an ordinary handshake', ordinaryDataAcceptedMs),
+    line('saved', savedMs),
   ]
 }

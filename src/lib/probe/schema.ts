@@ -22,6 +22,29 @@ export const handshakeSchema = z.strictObject({
   refusals: z.array(z.strictObject({from: z.string().nullable(), what: z.string()})),
 })
 
+/** Of exchanges with data against an overlay gateway; ms after the SYN left, medians. Null where nothing succeeded. */
+export const zeroRttSchema = z.strictObject({
+  /** Until the first data left: the dummy SYN/ACK made and answered, by this program. */
+  connectMs: ms.nullable(),
+  /** Until the SYN/ACK with the suggested number arrived. */
+  realSynAckMs: ms.nullable(),
+  /** Until the gateway's acknowledgement of the data arrived. */
+  dataAcceptedMs: ms.nullable(),
+  /** The same after an ordinary handshake. */
+  ordinaryDataAcceptedMs: ms.nullable(),
+  /** The difference of the two. */
+  savedMs: z.number().nullable(),
+  /** Openings, and what became of them. */
+  sent: count,
+  confirmed: count,
+  accepted: count,
+  otherNumber: count,
+  reset: count,
+  ordinary: z.strictObject({sent: count, accepted: count}),
+  /** A holder of the key answered. */
+  gateway: z.boolean(),
+})
+
 export const targetSchema = z.strictObject({
   /** As given, with the port. */
   target: z.string(),
@@ -34,7 +57,8 @@ export const targetSchema = z.strictObject({
   reasons: z.array(z.string()),
   advice: z.array(z.string()),
   handshake: handshakeSchema,
-  zeroRtt: z.null(),
+  /** Null without a key file, and where handshakes fail. */
+  zeroRtt: zeroRttSchema.nullable(),
   conditions: z.array(z.never()),
   /** The probe was ended before it was done. */
   interrupted: z.boolean(),
@@ -47,3 +71,4 @@ export type Verdict = (typeof VERDICTS)[number]
 /** The JSON of `overlay probe`: of one target its report, of several `targets`. */
 export const probeSchema = z.union([targetSchema, z.strictObject({targets: z.array(targetSchema)})])
 export type ProbeReport = z.infer<typeof probeSchema>
+export type ZeroRtt = z.infer<typeof zeroRttSchema>

@@ -1,12 +1,6 @@
 import {ExitCode} from '../errors/index.js'
+import {judgeOpenings, type Judgement, type OpeningCounts} from '../handshake/path-verdict.js'
 import type {Handshake, Verdict} from './schema.js'
-
-/** A verdict on a path, with what led to it and what to do about it. */
-export interface Judgement {
-  verdict: Verdict
-  reasons: string[]
-  advice: string[]
-}
 
 /** What ordinary handshakes tell; null when they succeed, and what else was found decides. */
 export function judgeHandshake({answers, sent, refusals}: Handshake): Judgement | null {
@@ -49,4 +43,41 @@ export function exitCodeOf(reports: readonly {verdict: Verdict}[]): ExitCode {
   if (verdicts.has('blocked')) return ExitCode.Negative
   const absent = ['closed', 'filtered', 'unreachable'] as const
   return absent.some((verdict) => verdicts.has(verdict)) ? ExitCode.Unreachable : ExitCode.Done
+}
+
+/**
+ * Of a path whose ordinary handshakes succeed.
+ *
+ * @param counts of zero-RTT openings; null when there is no key to make them with
+ * @param accepted openings whose data was acknowledged without a repetition
+ * @param gateway a holder of the key answered
+ */
+export function judgeZeroRtt(
+  {answers, sent}: Handshake,
+  counts: OpeningCounts | null,
+  accepted: number,
+  gateway: boolean,
+): Judgement {
+  const answered = `${answers.synAck} of ${sent} SYNs were answered by a SYN/ACK`
+  if (counts === null || counts.syns === 0) {
+    return {
+      verdict: 'ordinary',
+      reasons: [answered, 'no key file was given, so zero-RTT was not tried'],
+      advice: ['give --key-file to try zero-RTT against an overlay gateway'],
+    }
+  }
+
+  const openings = judgeOpenings(counts, gateway)!
+  if (openings.verdict === 'zero-rtt' && accepted === 0) {
+    return {
+      verdict: 'blocked',
+      reasons: [...openings.reasons, 'data sent before the SYN/ACK was never acknowledged'],
+      advice: ['something on the way drops data that comes before the SYN/ACK: a stateful filter, most often'],
+    }
+  }
+
+  // The port answers ordinary handshakes: openings that are reset or not answered say something of zero-RTT alone.
+  const absent = openings.verdict === 'closed' || openings.verdict === 'filtered'
+  const verdict = absent ? (gateway ? 'blocked' : 'ordinary') : openings.verdict
+  return {...openings, verdict, reasons: [answered, ...openings.reasons]}
 }
