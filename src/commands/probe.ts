@@ -11,7 +11,7 @@ import {renderProbe} from '../lib/probe/render.js'
 import type {ProbeReport} from '../lib/probe/schema.js'
 import {exitCodeOf} from '../lib/probe/verdict.js'
 import {ProbeKeys} from '../lib/probe/zero-rtt.js'
-import {parseAddress} from '../lib/wire/endpoint.js'
+import {parseAddress, parseEndpoint} from '../lib/wire/endpoint.js'
 
 export default class Probe extends OverlayCommand<ProbeReport> {
   static override summary = 'Probe a path with crafted packets: handshake round trip, loss, what refuses it'
@@ -54,6 +54,13 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
       env: 'OVERLAY_KEY_FILE',
       helpValue: 'FILE',
     }),
+    echo: Flags.string({
+      description: "the gateway's packet echo (gateway start --echo): name what the path changed",
+      dependsOn: ['key-file'],
+      helpValue: 'ADDRESS:PORT',
+    }),
+    variants: Flags.boolean({description: 'also try what the path tolerates; done anyway where zero-RTT fails'}),
+    path: Flags.boolean({description: 'also ask the routers on the way, and name the hop where a packet was changed'}),
     pcap: Flags.string({description: 'write every packet of the probe to this file', helpValue: 'FILE'}),
     stream: Flags.boolean({
       description: 'with --json: one line for each exchange as it ends, then the report on one line',
@@ -75,6 +82,7 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
     const stop = (): void => abandon.abort()
     process.once('SIGINT', stop).once('SIGTERM', stop)
     try {
+      const ring = flags['key-file'] === undefined ? null : readKeyFile(flags['key-file'])
       const report = await probe({
         targets: argv as string[],
         defaultPort: flags.port,
@@ -83,7 +91,10 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
         count: flags.count,
         intervalMs: parseDuration(flags.interval, '--interval'),
         timeoutMs: parseDuration(flags.timeout, '--timeout'),
-        keys: flags['key-file'] === undefined ? null : new ProbeKeys(readKeyFile(flags['key-file'])),
+        keys: ring && new ProbeKeys(ring),
+        variants: flags.variants,
+        path: flags.path,
+        echo: flags.echo === undefined ? null : {at: parseEndpoint(flags.echo, '--echo'), keys: ring!},
         pcap: flags.pcap,
         abandon: abandon.signal,
         onSample: (target, sample) => {

@@ -1,3 +1,4 @@
+import type {Flow} from './flow.js'
 import type {PacketPort} from './packet-port.js'
 import type {Pacer} from './pacer.js'
 import {synExchange} from './ordinary.js'
@@ -15,6 +16,8 @@ export interface Stage {
   /** MSS of a packet that fills the interface, bytes. */
   mss: number
   abandon: AbortSignal
+  /** Connections whose packets are compared with what an echo tells. */
+  flows: Flow[]
   /** Called for each exchange that has ended. */
   onSample(sample: Sample): void
 }

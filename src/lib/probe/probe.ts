@@ -3,11 +3,18 @@ import {readFileSync} from 'node:fs'
 import {RawIpWriter} from '../capture/raw-ip-writer.js'
 import {OverlayError} from '../errors/index.js'
 import {routeTo, type Route} from '../handshake/network-device.js'
+import type {KeyRing} from '../keys/key-file.js'
+import type {Endpoint} from '../wire/endpoint.js'
+import type {Condition} from './conditions.js'
+import {EchoClient} from './echo-client.js'
+import {echoConditions, locate, variantConditions} from './findings.js'
 import {handshakeFigures, handshakeStage, type Sample, type Stage} from './handshake-stage.js'
 import {Pacer} from './pacer.js'
 import {PacketPort} from './packet-port.js'
-import type {ProbeReport, TargetReport} from './schema.js'
+import {pathStage} from './path-stage.js'
+import type {ProbeReport, TargetReport, VariantResult} from './schema.js'
 import {resolveTarget, type Target} from './target.js'
+import {variantStage} from './variant-stage.js'
 import {judgeHandshake, judgeZeroRtt} from './verdict.js'
 import type {ProbeKeys} from './zero-rtt.js'
 import {openingCounts, zeroRttFigures, zeroRttStage, type DataSamples} from './zero-rtt-stage.js'
@@ -28,6 +35,12 @@ export interface ProbeSettings {
   timeoutMs: number
   /** For zero-RTT against overlay gateways; null leaves it out. */
   keys: ProbeKeys | null
+  /** Also try what the path tolerates. */
+  variants: boolean
+  /** Also ask the routers on the way. */
+  path: boolean
+  /** The gateway's packet echo; null leaves it out. */
+  echo: {at: Endpoint; keys: KeyRing} | null
   /** Where all packets go, with nanosecond timestamps. */
   pcap?: string
   /** Ends the probe early, with what it has. */
@@ -39,7 +52,7 @@ export interface ProbeSettings {
 
 /** Connections that are open at once, at most; and how many ports a short probe takes all the same. */
 const MOST_FLOWS = 256
-const FEWEST_FLOWS = 8
+const FEWEST_FLOWS = 64
 
 /** IPv4 or IPv6 header and TCP header. */
 const HEADER_BYTES = {ipv4: 40, ipv6: 60}
@@ -83,47 +96,86 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
     flows: Math.min(MOST_FLOWS, Math.max(FEWEST_FLOWS, count)),
     onPacket: (timeNs, packet, length) => file?.write(timeNs, packet, length),
   })
+  let echo: EchoClient | null = null
   try {
+    if (settings.echo) echo = await EchoClient.open(settings.echo.at, source, settings.echo.keys)
     const stage: Stage = {
       port,
       pacer: new Pacer(intervalMs, abandon),
       timeoutMs,
       mss: segmentSize(device, target.address),
       abandon,
+      flows: [],
       onSample: (sample) => settings.onSample(target.name, sample),
     }
-    settings.progress(`${target.name}: ${count} handshakes`)
-    const handshake = handshakeFigures(await handshakeStage(stage, count))
-    if (handshake.sent === 0) throw new OverlayError('INCONCLUSIVE', `${target.name}: ended before an answer came`)
+    const findings = await runStages(settings, target.name, stage, echo)
     if (port.lost > 0) settings.warn(`${target.name}: the capture lost ${port.lost} packets; figures may be wrong`)
-    const refused = judgeHandshake(handshake)
-    let samples: DataSamples | null = null
-    if (refused === null && settings.keys) {
-      settings.progress(`${target.name}: ${count} openings in zero RTT, ${count} ordinary ones`)
-      samples = await zeroRttStage(stage, settings.keys, count)
-    }
-
-    const zeroRtt = samples && samples.zeroRtt.length > 0 ? zeroRttFigures(samples) : null
-    const judgement =
-      refused ??
-      judgeZeroRtt(
-        handshake,
-        samples && openingCounts(samples.zeroRtt),
-        zeroRtt?.accepted ?? 0,
-        zeroRtt?.gateway ?? false,
-      )
-    return {
-      ...named(target),
-      source,
-      device,
-      ...judgement,
-      handshake,
-      zeroRtt,
-      conditions: [],
-      interrupted: abandon.aborted,
-    }
+    return {...named(target), source, device, ...findings, interrupted: abandon.aborted}
   } finally {
+    echo?.close()
     await port.close()
+  }
+}
+
+type Findings = Omit<TargetReport, 'address' | 'device' | 'interrupted' | 'port' | 'source' | 'target'>
+
+/** What was asked for, in order; after a failed handshake nothing but the path. */
+async function runStages(
+  settings: ProbeSettings,
+  name: string,
+  stage: Stage,
+  echo: EchoClient | null,
+): Promise<Findings> {
+  const {count, keys} = settings
+  settings.progress(`${name}: ${count} handshakes`)
+  const handshake = handshakeFigures(await handshakeStage(stage, count))
+  if (handshake.sent === 0) throw new OverlayError('INCONCLUSIVE', `${name}: ended before an answer came`)
+  const refused = judgeHandshake(handshake)
+  let samples: DataSamples | null = null
+  if (refused === null && keys) {
+    settings.progress(`${name}: ${count} openings in zero RTT, ${count} ordinary ones`)
+    samples = await zeroRttStage(stage, keys, count)
+  }
+
+  const counts = samples && openingCounts(samples.zeroRtt)
+  const zeroRtt = samples && samples.zeroRtt.length > 0 ? zeroRttFigures(samples) : null
+  const accepted = zeroRtt?.accepted ?? 0
+  let variants: VariantResult[] | undefined
+  // Where zero-RTT fails, they say why.
+  if (refused === null && (settings.variants || (zeroRtt !== null && accepted === 0))) {
+    settings.progress(`${name}: variants`)
+    variants = await variantStage(stage, keys, echo)
+  }
+
+  let path: Awaited<ReturnType<typeof pathStage>> | undefined
+  if (settings.path) {
+    settings.progress(`${name}: hops`)
+    path = await pathStage(stage)
+  }
+
+  const conditions: Condition[] = []
+  if (echo) {
+    if (!(await echo.flush(stage.timeoutMs)))
+      settings.warn(`${name}: the packet echo has ended: ${echo.ended ?? 'no answer'}`)
+    conditions.push(...echoConditions(stage.flows, echo))
+  }
+
+  if (variants) {
+    const translated = conditions.some((condition) => condition.name.startsWith('nat-'))
+    const mismatched = (counts?.mismatches ?? 0) > (counts?.confirmed ?? 0)
+    conditions.push(...variantConditions(variants, {translated, mismatched}))
+  }
+
+  // The echo has shown the key; without one, the answers must.
+  const gateway = echo !== null || (zeroRtt?.gateway ?? false)
+  return {
+    ...(refused ?? judgeZeroRtt(handshake, counts, accepted, gateway)),
+    handshake,
+    zeroRtt,
+    conditions: path ? locate(conditions, path) : conditions,
+    ...(variants && {variants}),
+    ...(path && {path: path.map(({hop}) => hop)}),
+    ...(echo && {echo: {seenAs: echo.seenAs, packets: echo.packets.length, withheld: echo.withheld}}),
   }
 }
 

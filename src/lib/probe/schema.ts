@@ -45,6 +45,42 @@ export const zeroRttSchema = z.strictObject({
   gateway: z.boolean(),
 })
 
+/** One thing that the path may or may not tolerate. */
+export const variantSchema = z.strictObject({
+  name: z.string(),
+  what: z.string(),
+  tries: count,
+  /** Null where the target says nothing either way. */
+  answered: z.boolean().nullable(),
+  /** The packet reached the gateway, by its echo; null without one. */
+  arrived: z.boolean().nullable(),
+  detail: z.string().nullable(),
+})
+
+/** What the path does to packets, by name; docs/PROBE.md lists the names. */
+export const conditionSchema = z.strictObject({
+  name: z.string(),
+  what: z.string(),
+  direction: z.enum(['outbound', 'inbound']).nullable(),
+  evidence: z.enum(['echo', 'quote', 'variant']),
+  sent: z.union([z.number(), z.string()]).nullable(),
+  arrived: z.union([z.number(), z.string()]).nullable(),
+  /** Where the packet was first seen changed; null when that is not known. */
+  hop: z.strictObject({ttl: z.number().int(), address: z.string()}).nullable(),
+})
+
+/** Who answered SYNs whose hop limit ended on the way. */
+export const hopSchema = z.strictObject({
+  ttl: z.number().int(),
+  /** Null when nobody answered. */
+  address: z.string().nullable(),
+  rttMs: ms.nullable(),
+  /** The target itself answered. */
+  target: z.boolean(),
+  /** Names of what had happened to the packet when it came here, as far as the router quotes it. */
+  changes: z.array(z.string()),
+})
+
 export const targetSchema = z.strictObject({
   /** As given, with the port. */
   target: z.string(),
@@ -59,7 +95,13 @@ export const targetSchema = z.strictObject({
   handshake: handshakeSchema,
   /** Null without a key file, and where handshakes fail. */
   zeroRtt: zeroRttSchema.nullable(),
-  conditions: z.array(z.never()),
+  conditions: z.array(conditionSchema),
+  /** With --variants. */
+  variants: z.array(variantSchema).optional(),
+  /** With --path. */
+  path: z.array(hopSchema).optional(),
+  /** With --echo: this host's address as the gateway sees it. */
+  echo: z.strictObject({seenAs: z.string(), packets: count, withheld: count}).optional(),
   /** The probe was ended before it was done. */
   interrupted: z.boolean(),
 })
@@ -72,3 +114,5 @@ export type Verdict = (typeof VERDICTS)[number]
 export const probeSchema = z.union([targetSchema, z.strictObject({targets: z.array(targetSchema)})])
 export type ProbeReport = z.infer<typeof probeSchema>
 export type ZeroRtt = z.infer<typeof zeroRttSchema>
+export type VariantResult = z.infer<typeof variantSchema>
+export type Hop = z.infer<typeof hopSchema>

@@ -18,6 +18,7 @@ export async function zeroRttStage(stage: Stage, keys: ProbeKeys, count: number)
   const {port, pacer, abandon, onSample} = stage
   const exchange = async (kind: keyof DataSamples, number: number): Promise<void> => {
     const flow = await port.flow()
+    stage.flows.push(flow)
     const outcome = await (kind === 'zeroRtt'
       ? zeroRttExchange(flow, keys, stage)
       : ordinaryDataExchange(flow, keys, stage))

@@ -82,7 +82,7 @@ export function zeroRttOpening({local, remote}: Flow, keys: ProbeKeys, mss: numb
     options: linuxOptions(mss, now, dummyTsval(now, bits)),
   }
   const dummy = dummySynAck({...syn, source: local, destination: remote}, null)
-  const after = (flags: number, payload?: Uint8Array): Part => ({
+  const segment = (flags: number, payload?: Uint8Array): Part => ({
     sequence: dummy.acknowledgment,
     acknowledgment: (dummy.sequence + 1) >>> 0,
     flags,
@@ -90,7 +90,13 @@ export function zeroRttOpening({local, remote}: Flow, keys: ProbeKeys, mss: numb
     options: {timestamps: {value: tsClock(), echo: dummy.options!.timestamps!.value}},
     payload,
   })
-  return {isn, suggested, syn, ack: after(TcpFlag.ACK), data: (payload) => after(TcpFlag.ACK | TcpFlag.PSH, payload)}
+  return {
+    isn,
+    suggested,
+    syn,
+    ack: segment(TcpFlag.ACK),
+    data: (payload) => segment(TcpFlag.ACK | TcpFlag.PSH, payload),
+  }
 }
 
 /** What came of a SYN and data; times in ms after the SYN left, or the data where there was no SYN. */
@@ -120,9 +126,8 @@ export interface Expected {
 /** What came so far, by the events of a flow. Pure. */
 export function dataOutcome(events: readonly FlowEvent[], expected: Expected, keys: ProbeKeys | null): DataOutcome {
   const {isn, suggested, length, mac} = expected
-  const isData = (payloadLength: number): boolean => payloadLength > 0
   const synLeft = sentAt(events, (tcp) => (tcp.flags & TcpFlag.SYN) !== 0)
-  const dataLeft = sentAt(events, (tcp) => isData(tcp.payloadLength))
+  const dataLeft = sentAt(events, (tcp) => tcp.payloadLength > 0)
   const zero = synLeft ?? dataLeft
   const outcome: DataOutcome = {
     dataSentMs: zero === null || dataLeft === null ? null : betweenMs(zero, dataLeft),
