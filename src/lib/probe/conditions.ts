@@ -61,6 +61,10 @@ export function conditionsOf(
     }
   }
 
+  // Of a packet that had one option the name is that option's, of others all at once: the second says it.
+  const all = byName.get('options-stripped')?.sent
+  const options = typeof all === 'string' ? all.split(', ') : []
+  for (const option of options) byName.delete(`${option}-stripped`)
   return [...byName.values()]
 }
 

@@ -45,7 +45,8 @@ async function askHop(stage: Stage, ttl: number): Promise<Seen> {
     const isn = random32()
     await flow.send({
       sequence: isn,
-      acknowledgment: random32() || 1,
+      // As zero-RTT has it; the second try is ordinary, in case something drops such SYNs.
+      acknowledgment: attempt === 1 ? 0 : random32() || 1,
       flags: TcpFlag.SYN,
       window: randomWindow(),
       options: linuxOptions(stage.mss, tsClock()),
