@@ -94,7 +94,7 @@ export class Flow {
     this.release()
   }
 
-  /** Sends an RST. @param sequence as of {@link finish} */
+  /** Sends an RST. @param sequence the next that the peer expects */
   reset(sequence: number): Promise<void> {
     return this.send({sequence: sequence >>> 0, acknowledgment: 0, flags: TcpFlag.RST, window: 0})
   }

@@ -16,6 +16,13 @@ const FILTERED = 82
 const BLACK_HOLE = 83
 const ORIGIN = '10.77.3.21'
 
+/** A SYN and its answer are lost with the same chance; five standard deviations leave one run in 3 million outside. */
+const mayBeLost = (count: number, percent: number): [number, number] => {
+  const share = 1 - (1 - percent / 100) ** 2
+  const spread = 5 * Math.sqrt(count * share * (1 - share))
+  return [count * share - spread, count * share + spread]
+}
+
 describe('overlay probe: ordinary handshakes', () => {
   const files = scratch()
   let lab: Lab
@@ -40,13 +47,6 @@ describe('overlay probe: ordinary handshakes', () => {
   const probe = async (...words: string[]): Promise<{code: number; report: TargetReport}> => {
     const {code, stdout} = await lab.exec('client', [...OVERLAY, 'probe', ...words, '--json'])
     return {code, report: targetSchema.parse(JSON.parse(stdout))}
-  }
-
-  /** A SYN and its answer are lost with the same chance; five standard deviations leave one run in 3 million outside. */
-  const mayBeLost = (count: number, percent: number): [number, number] => {
-    const share = 1 - (1 - percent / 100) ** 2
-    const spread = 5 * Math.sqrt(count * share * (1 - share))
-    return [count * share - spread, count * share + spread]
   }
 
   for (const [rttMs, lossPercent, count] of [
@@ -149,7 +149,7 @@ describe('overlay probe: ordinary handshakes', () => {
       // nft ends when its input does, and the kernel takes its table with it.
       for (let waited = 0; waited < 3000 && (await rulesOfClient()) !== ''; waited += 50) await sleep(50)
       expect(await rulesOfClient()).to.equal('')
-      const namespace = lab.host('client').namespace
+      const {namespace} = lab.host('client')
       const left = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && inNamespace(pid, namespace))
       expect(left).to.deep.equal([])
     })

@@ -148,18 +148,17 @@ describe('overlay probe names what a middlebox does', () => {
   const probe = async (...words: string[]): Promise<{code: number; report: TargetReport}> => {
     const {code, stdout} = await lab.exec('client', [
       ...OVERLAY,
-      ...[
-        'probe',
-        `10.77.2.21:${PORT}`,
-        '--key-file',
-        keys,
-        '--count',
-        '2',
-        '--interval',
-        '10ms',
-        '--timeout',
-        '250ms',
-      ],
+
+      'probe',
+      `10.77.2.21:${PORT}`,
+      '--key-file',
+      keys,
+      '--count',
+      '2',
+      '--interval',
+      '10ms',
+      '--timeout',
+      '250ms',
       ...words,
       '--json',
     ])
