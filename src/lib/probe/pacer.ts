@@ -15,6 +15,8 @@ export class Pacer {
     const at = Math.max(now, this.#next)
     this.#next = at + this.intervalMs
     if (at > now) await sleep(at - now, undefined, {signal: this.abandon}).catch(() => {})
+    // A turn that came late does not bring the next one nearer.
+    this.#next = Math.max(this.#next, performance.now() + this.intervalMs)
     return !this.abandon.aborted
   }
 }

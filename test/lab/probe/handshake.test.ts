@@ -84,9 +84,8 @@ describe('overlay probe: ordinary handshakes', () => {
       expect(handshake.rttMs!.min).to.be.within(rttMs, rttMs + 1)
       const [least, most] = mayBeLost(count, lossPercent)
       expect(handshake.answers.silent).to.be.within(least, most)
-      const left = syns.slice(1).map((syn, index) => syn.timeMs - syns[index].timeMs)
-      // Never faster than asked for, on average; a timer may be late and the next one in time.
-      expect(left.reduce((sum, gap) => sum + gap, 0) / left.length).to.be.at.least(19.5)
+      // Never faster than asked for: a timer may be late, and of the first SYN by an interval on a busy machine.
+      expect(syns.at(-1)!.timeMs - syns[0].timeMs).to.be.at.least((count - 2) * 20)
     })
   }
 
@@ -165,7 +164,8 @@ describe('overlay probe: ordinary handshakes', () => {
 
 function inNamespace(pid: string, namespace: string): boolean {
   try {
-    return /\b(nft|probe)\b/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1')) && isNamespace(pid, namespace)
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
+    return (words[0] === 'nft' || words.includes('probe')) && isNamespace(pid, namespace)
   } catch {
     return false
   }
