@@ -12,6 +12,7 @@ packages=(
   haproxy nginx libnginx-mod-stream                               # bench: what people use today
   etcd-server                                                     # tests and scenarios: etcd coordination
   tshark tcpdump iperf3 wrk curl openssl                          # tests: clients, loads, oracles
+  hping3 nmap openssh-server                                      # tests: probe's oracles, and a server that knows nothing of it
 )
 
 check_node() {
@@ -35,13 +36,14 @@ remove_policy() {
 
 running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 
-# Installing haproxy, nginx or etcd must not start a service that was not there. Debian asks policy-rc.d before each start; one
+# Installing haproxy, nginx, etcd or sshd must not start a service that was not there. Debian asks policy-rc.d before each start; one
 # that is there already belongs to somebody else and stays, and what it lets start is stopped below.
 install_packages() {
   local name fresh=()
   for name in haproxy nginx etcd; do
     if [[ " $* " == *" $name"* ]] && ! running "$name"; then fresh+=("$name"); fi
   done
+  if [[ " $* " == *' openssh-server '* || " $* " == *' openssh-server' ]] && ! running sshd; then fresh+=(ssh); fi
   trap remove_policy EXIT
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy"

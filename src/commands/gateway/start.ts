@@ -51,6 +51,11 @@ Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is le
       max: 1_000_000,
       env: 'OVERLAY_GATEWAY_MAX_PENDING',
     }),
+    echo: Flags.string({
+      description: 'tell probes that hold the key, on this address, how their packets arrived; off when not given',
+      env: 'OVERLAY_GATEWAY_ECHO',
+      helpValue: 'ADDRESS:PORT',
+    }),
   }
 
   protected async perform(): Promise<StoppedEvent> {

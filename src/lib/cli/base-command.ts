@@ -24,12 +24,17 @@ export abstract class OverlayCommand<Result extends object> extends Command {
   override async run(): Promise<void> {
     const result = await this.perform()
     if (this.jsonEnabled()) {
-      printJson(this.warnings.length > 0 ? {...result, warnings: this.warnings} : result)
+      this.printResult(this.warnings.length > 0 ? {...result, warnings: this.warnings} : result)
       return
     }
 
     const text = this.render(result)
     if (text !== '') process.stdout.write(text + '\n')
+  }
+
+  /** Prints the result under `--json`; a command that prints a line for each event puts it on one line too. */
+  protected printResult(result: Result): void {
+    printJson(result)
   }
 
   /** A message that must not be lost: to stderr at once, and into `warnings` of the JSON. */

@@ -37,6 +37,8 @@ export interface RelaySettings<Config> {
   /** Seconds that the handshake plane's clock is off, for tests and scenarios. */
   clockOffsetSeconds: number
   listeners: Endpoint[]
+  /** Where a gateway's packet echo listens; null for nowhere, and at an edge. */
+  echo: Endpoint | null
   /** Null for a server of its own. */
   pair: PairSettings | null
   config: Config
@@ -74,6 +76,7 @@ export interface GatewayFlags extends CommonFlags {
   'allow-origin'?: string[]
   'preamble-timeout'?: string
   'max-pending'?: number
+  echo?: string
 }
 
 /**
@@ -91,6 +94,7 @@ export function edgeSettings(flags: EdgeFlags): RelaySettings<EdgeConfig> {
   return {
     ...common,
     listeners: services.map((service) => service.listen),
+    echo: null,
     config: {
       role: 'edge',
       ...common.config,
@@ -124,6 +128,7 @@ export function gatewaySettings(flags: GatewayFlags): RelaySettings<GatewayConfi
   return {
     ...common,
     listeners: listen,
+    echo: flags.echo === undefined ? (file.echo ?? null) : parseEndpoint(flags.echo, '--echo'),
     config: {
       role: 'gateway',
       ...common.config,

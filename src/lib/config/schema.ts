@@ -102,6 +102,8 @@ const gateway = z.strictObject({
   drainTimeout: duration.optional(),
   maxConnections: connections.optional(),
   maxPending: connections.optional(),
+  /** Where probes that hold the key may ask how their packets arrived; nowhere when not given. */
+  echo: endpoint.optional(),
   pair: pair.optional(),
 })
 

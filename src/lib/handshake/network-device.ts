@@ -45,13 +45,21 @@ export interface Route {
   device: string
   /** Who is asked by ARP or neighbour discovery: a router, or the address itself. */
   nextHop: string
+  /** The address that the kernel would send from. */
+  source: string
 }
 
-/** @throws OverlayError UNREACHABLE when there is no route */
-export function routeTo(address: string): Route {
+/**
+ * The kernel's route.
+ *
+ * @param source of packets, where more than one will do
+ * @throws OverlayError UNREACHABLE when there is no route
+ */
+export function routeTo(address: string, source?: string): Route {
   let text: string
   try {
-    text = execFileSync('ip', ['-json', 'route', 'get', address], {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']})
+    const words = ['-json', 'route', 'get', address, ...(source === undefined ? [] : ['from', source])]
+    text = execFileSync('ip', words, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']})
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new OverlayError('PROGRAM_MISSING', 'the program ip is not installed', {
@@ -65,8 +73,8 @@ export function routeTo(address: string): Route {
     })
   }
 
-  const [route] = JSON.parse(text) as {dev: string; gateway?: string}[]
-  return {device: route.dev, nextHop: route.gateway ?? address}
+  const [route] = JSON.parse(text) as {dev: string; gateway?: string; prefsrc?: string}[]
+  return {device: route.dev, nextHop: route.gateway ?? address, source: source ?? route.prefsrc ?? ''}
 }
 
 /** The interfaces toward these addresses, each once. */

@@ -1,8 +1,11 @@
 import type {BpfMap} from '../kernel/bpf-map.js'
 import {addressBytes, type Endpoint, formatAddress} from '../wire/endpoint.js'
+import {judgeOpenings, type Judgement} from './path-verdict.js'
 
 /** What an edge knows of the path to one gateway. RTT: from the SYN that left to the real SYN/ACK that arrived. */
 export interface PathState extends Endpoint {
+  /** Whether the path is fit for zero-RTT, by the counts below; null before the first opening has ended. */
+  verdict: Judgement['verdict'] | null
   /** Openings in zero RTT: SYNs that left with a suggested number. */
   syns: number
   /** Answered by the real SYN/ACK. */
@@ -44,8 +47,17 @@ export function decodePath(key: Buffer, value: Buffer, nowNs: bigint): PathState
   )
   const ms = (index: number) => Number(u64(index)) / 1e6
   const mss = value.readUInt32LE(80)
+  // What is unanswered may be under way: it decides nothing here.
+  const ended = {
+    syns: confirmed + confirmedByData + mismatches + refused,
+    confirmed,
+    confirmedByData,
+    mismatches,
+    refused,
+  }
   return {
     ...decodeGatewayKey(key),
+    verdict: judgeOpenings(ended, true)?.verdict ?? null,
     syns,
     confirmed,
     confirmedByData,

@@ -31,6 +31,7 @@ export function renderPaths(paths: readonly PathState[]): string {
       {title: 'fallbacks', align: 'right'},
       {title: 'RTT last/min/avg ms', align: 'right'},
       {title: 'next SYN'},
+      {title: 'path'},
     ],
     paths.map((path) => [
       formatEndpoint(path),
@@ -43,6 +44,7 @@ export function renderPaths(paths: readonly PathState[]): string {
       path.fallbacks,
       path.rttMs ? [path.rttMs.last, path.rttMs.min, path.rttMs.smoothed].map((ms) => ms.toFixed(3)).join('/') : '-',
       path.ordinary ? 'ordinary' : 'zero-RTT',
+      path.verdict ?? '-',
     ]),
   )
 }

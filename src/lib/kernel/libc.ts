@@ -31,6 +31,7 @@ export const sys = {
   epoll_ctl: libc.func('int epoll_ctl(int, int, int, int64_t)') as Int,
   epoll_wait: libc.func('int epoll_wait(int, int64_t, int, int)') as Int,
   ioctl: libc.func('int ioctl(int, uint64_t, int64_t)') as Int,
+  memcpy: libc.func('int64_t memcpy(int64_t, int64_t, uint64_t)') as Int,
   fcntl: libc.func('int fcntl(int, int, int)') as Int,
   if_nametoindex: libc.func('unsigned int if_nametoindex(const char *)') as (name: string) => number,
   mount: libc.func('int mount(const char *, const char *, const char *, uint64_t, const char *)') as (

@@ -36,11 +36,14 @@ function load() {
     setTimeout: call('int pcap_set_timeout(int64_t, int)'),
     setBufferSize: call('int pcap_set_buffer_size(int64_t, int)'),
     setPrecision: call('int pcap_set_tstamp_precision(int64_t, int)'),
+    setImmediate: call('int pcap_set_immediate_mode(int64_t, int)'),
     activate: call('int pcap_activate(int64_t)'),
     setNonblock: call('int pcap_setnonblock(int64_t, int, int64_t)'),
     compile: call('int pcap_compile(int64_t, int64_t, const char *, int, uint32_t)'),
     setFilter: call('int pcap_setfilter(int64_t, int64_t)'),
     freeCode: call('void pcap_freecode(int64_t)'),
+    linkType: call('int pcap_datalink(int64_t)'),
+    nextPacket: call('int pcap_next_ex(int64_t, int64_t, int64_t)'),
     dispatch: call('int pcap_dispatch(int64_t, int, int64_t, int64_t)'),
     stats: call('int pcap_stats(int64_t, int64_t)'),
     dumpOpen: call('int64_t pcap_dump_open(int64_t, const char *)'),
@@ -58,16 +61,83 @@ export interface CaptureSettings {
   filter?: string
   /** Bytes kept of each packet; default 65535. */
   snapLength?: number
+  /** Packets are handed over as they come, and not up to {@link BLOCK_TIMEOUT_MS} later. */
+  immediate?: boolean
 }
 
-/**
- * A capture of one interface into a pcap file with nanosecond timestamps (magic a1b23c4d), in the network namespace of
- * this process.
- */
-export class PcapFile {
-  readonly #pcap: NonNullable<typeof library>
-  readonly #handle: number
-  #dumper = 0
+/** A capture of one interface, in the network namespace of this process; timestamps in nanoseconds. */
+export class PcapHandle {
+  protected readonly pcap: NonNullable<typeof library>
+  protected readonly handle: number
+
+  /**
+   * Opens the interface. Packets are collected from now on.
+   *
+   * @throws OverlayError NOT_FOUND for the interface; PRIVILEGE_MISSING; USAGE for the filter
+   */
+  constructor(interfaceName: string, settings: CaptureSettings = {}) {
+    library ??= load()
+    this.pcap = library
+    const errors = allocate(PCAP_ERRBUF_SIZE)
+    this.handle = this.pcap.create(interfaceName, errors.address)
+    if (this.handle === 0) throw new OverlayError('SYSTEM_CALL_FAILED', `pcap_create ${interfaceName} failed`)
+    try {
+      this.#open(interfaceName, settings, errors.address)
+    } catch (error) {
+      this.pcap.close(this.handle)
+      throw error
+    }
+  }
+
+  /** Packets that the kernel dropped because the buffer was full. */
+  protected dropped(): number {
+    const stats = allocate(PCAP_STAT_BYTES)
+    return this.pcap.stats(this.handle, stats.address) === 0 ? stats.bytes.readUInt32LE(4) : 0
+  }
+
+  close(): void {
+    this.pcap.close(this.handle)
+  }
+
+  #open(interfaceName: string, settings: CaptureSettings, errors: number): void {
+    const {pcap, handle} = this
+    pcap.setSnaplen(handle, settings.snapLength ?? 65_535)
+    pcap.setTimeout(handle, BLOCK_TIMEOUT_MS)
+    pcap.setBufferSize(handle, 16 * 1024 * 1024)
+    pcap.setPrecision(handle, PCAP_TSTAMP_PRECISION_NANO)
+    pcap.setImmediate(handle, settings.immediate ? 1 : 0)
+    const status = pcap.activate(handle)
+    if (status === PCAP_ERROR_PERM_DENIED) {
+      throw this.failure('PRIVILEGE_MISSING', `capture on ${interfaceName}: not permitted`)
+    }
+
+    if (status < 0) throw this.failure('NOT_FOUND', `interface ${interfaceName} cannot be captured`)
+    pcap.setNonblock(handle, 1, errors)
+    if (settings.filter) this.#setFilter(settings.filter)
+  }
+
+  #setFilter(filter: string): void {
+    const program = allocate(BPF_PROGRAM_BYTES)
+    if (this.pcap.compile(this.handle, program.address, filter, 1, PCAP_NETMASK_UNKNOWN) !== 0) {
+      throw this.failure('USAGE', `"${filter}" is not a capture filter`)
+    }
+
+    const status = this.pcap.setFilter(this.handle, program.address)
+    this.pcap.freeCode(program.address)
+    if (status !== 0) throw this.failure('SYSTEM_CALL_FAILED', `the filter "${filter}" was not taken`)
+  }
+
+  protected failure(
+    code: 'NOT_FOUND' | 'PRIVILEGE_MISSING' | 'SYSTEM_CALL_FAILED' | 'USAGE',
+    message: string,
+  ): OverlayError {
+    return new OverlayError(code, message, {cause: this.pcap.getError(this.handle)})
+  }
+}
+
+/** A capture into a pcap file with nanosecond timestamps (magic a1b23c4d). */
+export class PcapFile extends PcapHandle {
+  readonly #dumper: number
   #packets = 0
 
   /**
@@ -77,17 +147,11 @@ export class PcapFile {
    * filter
    */
   constructor(interfaceName: string, file: string, settings: CaptureSettings = {}) {
-    library ??= load()
-    this.#pcap = library
-    const errors = allocate(PCAP_ERRBUF_SIZE)
-    this.#handle = this.#pcap.create(interfaceName, errors.address)
-    if (this.#handle === 0) throw new OverlayError('SYSTEM_CALL_FAILED', `pcap_create ${interfaceName} failed`)
-    try {
-      this.#open(interfaceName, settings, errors.address)
-      this.#dumper = this.#pcap.dumpOpen(this.#handle, file)
-      if (this.#dumper === 0) throw this.#failure('NOT_FOUND', `capture file ${file} cannot be written`)
-    } catch (error) {
-      this.#pcap.close(this.#handle)
+    super(interfaceName, settings)
+    this.#dumper = this.pcap.dumpOpen(this.handle, file)
+    if (this.#dumper === 0) {
+      const error = this.failure('NOT_FOUND', `capture file ${file} cannot be written`)
+      super.close()
       throw error
     }
   }
@@ -96,59 +160,25 @@ export class PcapFile {
   drain(): number {
     let written = 0
     for (;;) {
-      const count = this.#pcap.dispatch(this.#handle, -1, this.#pcap.dumpPacket, this.#dumper)
-      if (count < 0) throw this.#failure('SYSTEM_CALL_FAILED', 'the capture failed')
+      const count = this.pcap.dispatch(this.handle, -1, this.pcap.dumpPacket, this.#dumper)
+      if (count < 0) throw this.failure('SYSTEM_CALL_FAILED', 'the capture failed')
       if (count === 0) break
       written += count
     }
 
-    if (written > 0) this.#pcap.dumpFlush(this.#dumper)
+    if (written > 0) this.pcap.dumpFlush(this.#dumper)
     this.#packets += written
     return written
   }
 
   /** Packets written so far, and packets that the kernel dropped because the buffer was full. */
   counts(): {packets: number; dropped: number} {
-    const stats = allocate(PCAP_STAT_BYTES)
-    const failed = this.#pcap.stats(this.#handle, stats.address) !== 0
-    return {packets: this.#packets, dropped: failed ? 0 : stats.bytes.readUInt32LE(4)}
+    return {packets: this.#packets, dropped: this.dropped()}
   }
 
-  close(): void {
-    this.#pcap.dumpClose(this.#dumper)
-    this.#pcap.close(this.#handle)
-  }
-
-  #open(interfaceName: string, settings: CaptureSettings, errors: number): void {
-    const pcap = this.#pcap
-    const handle = this.#handle
-    pcap.setSnaplen(handle, settings.snapLength ?? 65_535)
-    pcap.setTimeout(handle, BLOCK_TIMEOUT_MS)
-    pcap.setBufferSize(handle, 16 * 1024 * 1024)
-    pcap.setPrecision(handle, PCAP_TSTAMP_PRECISION_NANO)
-    const status = pcap.activate(handle)
-    if (status === PCAP_ERROR_PERM_DENIED) {
-      throw this.#failure('PRIVILEGE_MISSING', `capture on ${interfaceName}: not permitted`)
-    }
-
-    if (status < 0) throw this.#failure('NOT_FOUND', `interface ${interfaceName} cannot be captured`)
-    pcap.setNonblock(handle, 1, errors)
-    if (settings.filter) this.#setFilter(settings.filter)
-  }
-
-  #setFilter(filter: string): void {
-    const program = allocate(BPF_PROGRAM_BYTES)
-    if (this.#pcap.compile(this.#handle, program.address, filter, 1, PCAP_NETMASK_UNKNOWN) !== 0) {
-      throw this.#failure('USAGE', `"${filter}" is not a capture filter`)
-    }
-
-    const status = this.#pcap.setFilter(this.#handle, program.address)
-    this.#pcap.freeCode(program.address)
-    if (status !== 0) throw this.#failure('SYSTEM_CALL_FAILED', `the filter "${filter}" was not taken`)
-  }
-
-  #failure(code: 'NOT_FOUND' | 'PRIVILEGE_MISSING' | 'SYSTEM_CALL_FAILED' | 'USAGE', message: string): OverlayError {
-    return new OverlayError(code, message, {cause: this.#pcap.getError(this.#handle)})
+  override close(): void {
+    this.pcap.dumpClose(this.#dumper)
+    super.close()
   }
 }
 

@@ -46,6 +46,7 @@ export class RawPacketSender {
    */
   send(segment: BareSegment): void {
     const bytes = encodeIp(segment)
+    if (bytes.length > PACKET_BYTES) throw new RangeError(`a bare segment of ${bytes.length} bytes`)
     bytes.copy(packet.bytes)
     const {address} = segment.destination
     // The kernel wants port 0 here (rawv6_sendmsg).

@@ -17,6 +17,7 @@ import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
 import type {LogLevel, LogLine} from './rate-limited-log.js'
 import {RelayChild} from './relay-child.js'
+import {PacketEcho} from './packet-echo.js'
 import {ReplayFile} from './replay-file.js'
 import {InstanceDirectory} from './run-directory.js'
 import {edgeTraffic, gatewayTraffic, type EdgeTraffic, type GatewayTraffic} from './status-report.js'
@@ -42,6 +43,8 @@ export interface SupervisorSettings {
   listeners: readonly Endpoint[]
   keyFile: string
   drainTimeoutMs: number
+  /** Where the packet echo listens; null for nowhere. */
+  echo: Endpoint | null
   /** Null for a server of its own. */
   pair: PairPlane | null
   /** Null when zero-RTT is off. */
@@ -95,6 +98,7 @@ export class Supervisor {
   /** The handshake plane is on. */
   zeroRtt = false
   private sockets: ListeningSockets | null = null
+  private echo: PacketEcho | null = null
   private keys!: KeyRing
   private config: ProcessConfig
   private restarts = 0
@@ -146,6 +150,11 @@ export class Supervisor {
       this.sockets = new ListeningSockets(settings.listeners, settings.processes, control, this.config.pair)
       for (let i = 0; i < settings.processes; i++) this.spawn(i)
       await this.allReady()
+      if (settings.echo !== null) {
+        const ports = [...new Set(settings.listeners.map(({port}) => port))]
+        this.echo = await PacketEcho.listen(settings.echo, ports, this.keys)
+      }
+
       this.state = 'ready'
       this.directory.writeState({role: this.config.role, name: settings.name, pid: process.pid})
     } catch (error) {
@@ -207,6 +216,7 @@ export class Supervisor {
     const json = keysJson(this.keys)
     this.settings.plane?.setKeys(this.keys)
     this.settings.pair?.setKeys(this.keys)
+    this.echo?.setKeys(this.keys)
     await Promise.all(this.children.map((child) => child.useKeys(json)))
     this.log(
       'info',
@@ -372,6 +382,7 @@ export class Supervisor {
     for (const timer of this.restartTimers) clearTimeout(timer)
     for (const child of this.children) child.kill('SIGKILL')
     this.admin.close()
+    this.echo?.close()
     this.sockets?.close()
     this.sockets = null
     this.settings.plane?.close()

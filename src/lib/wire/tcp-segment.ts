@@ -1,4 +1,5 @@
-import {formatAddress} from './endpoint.js'
+import {decodeIpPacket, type IpPacket} from './ip-packet.js'
+import {ipOfFrame, LinkType} from './link-layer.js'
 
 /** Bits of the TCP flags byte (RFC 9293 section 3.1). */
 export const TcpFlag = {
@@ -49,87 +50,35 @@ export interface TcpSegment {
   payload: Uint8Array
 }
 
-const ETHERNET_BYTES = 14
-const VLAN_TAG_BYTES = 4
-const ETHERTYPE_IPV4 = 0x0800
-const ETHERTYPE_IPV6 = 0x86dd
-const ETHERTYPES_VLAN = new Set([0x8100, 0x88a8])
 const PROTOCOL_TCP = 6
-/** IPv6 extension headers of type, length, data: hop-by-hop, routing, destination options. */
-const IPV6_EXTENSIONS = new Set([0, 43, 60])
-const IPV6_FRAGMENT = 44
 
 /**
  * Reads a TCP segment from an Ethernet frame, with up to two VLAN tags. Null for what is not TCP, is a later fragment,
  * contradicts itself or is cut off before the end of the TCP header; never throws.
  */
 export function decodeEthernet(frame: Uint8Array): TcpSegment | null {
-  let at = ETHERNET_BYTES
-  for (let tags = 0; tags <= 2; tags++) {
-    if (frame.length < at) return null
-    const type = read16(frame, at - 2)
-    if (type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6) return decodeIp(frame.subarray(at))
-    if (!ETHERTYPES_VLAN.has(type)) return null
-    at += VLAN_TAG_BYTES
-  }
-
-  return null
+  const packet = ipOfFrame(LinkType.Ethernet, frame)
+  return packet ? decodeIp(packet) : null
 }
 
 /** The same from an IP packet, by its version. */
 export function decodeIp(packet: Uint8Array): TcpSegment | null {
-  if (packet.length === 0) return null
-  const version = packet[0] >> 4
-  if (version === 4) return decodeIPv4(packet)
-  return version === 6 ? decodeIPv6(packet) : null
+  const ip = decodeIpPacket(packet)
+  return ip ? decodeTcp(ip) : null
 }
 
-function decodeIPv4(packet: Uint8Array): TcpSegment | null {
-  if (packet.length < 20) return null
-  const header = (packet[0] & 15) * 4
-  const total = read16(packet, 2)
-  const fragmentOffset = read16(packet, 6) & 0x1fff
-  if (header < 20 || total < header || packet[9] !== PROTOCOL_TCP || fragmentOffset !== 0) return null
-  const source = packet.subarray(12, 16).join('.')
-  const destination = packet.subarray(16, 20).join('.')
-  return decodeTcp(packet.subarray(header, total), total - header, source, destination)
-}
-
-function decodeIPv6(packet: Uint8Array): TcpSegment | null {
-  if (packet.length < 40) return null
-  const end = 40 + read16(packet, 4)
-  let next = packet[6]
-  let at = 40
-  while (next !== PROTOCOL_TCP) {
-    if (at + 8 > end || at + 8 > packet.length) return null
-    if (next === IPV6_FRAGMENT) {
-      if (read16(packet, at + 2) >> 3 !== 0) return null
-      next = packet[at]
-      at += 8
-    } else if (IPV6_EXTENSIONS.has(next)) {
-      next = packet[at]
-      at += (packet[at + 1] + 1) * 8
-    } else {
-      return null
-    }
-  }
-
-  if (at > end) return null
-  const source = formatAddress(packet.subarray(8, 24))
-  const destination = formatAddress(packet.subarray(24, 40))
-  return decodeTcp(packet.subarray(at, end), end - at, source, destination)
-}
-
-/** @param length of the segment by the IP header; `bytes` may hold less */
-function decodeTcp(bytes: Uint8Array, length: number, source: string, destination: string): TcpSegment | null {
-  if (bytes.length < 20) return null
+/** The TCP segment that an IP packet carries; null for another protocol, a later fragment, or what is cut or malformed. */
+export function decodeTcp(ip: IpPacket): TcpSegment | null {
+  const bytes = ip.payload
+  const length = ip.payloadLength
+  if (ip.protocol !== PROTOCOL_TCP || ip.fragmentOffset !== 0 || bytes.length < 20) return null
   const header = (bytes[12] >> 4) * 4
   if (header < 20 || header > length || header > bytes.length) return null
   const options = decodeOptions(bytes.subarray(20, header))
   if (!options) return null
   return {
-    source,
-    destination,
+    source: ip.source,
+    destination: ip.destination,
     sourcePort: read16(bytes, 0),
     destinationPort: read16(bytes, 2),
     sequence: read32(bytes, 4),
