@@ -1,3 +1,7 @@
+import type {CaptureProblem} from '../capture/capture-reader.js'
+
+export type {CaptureProblem} from '../capture/capture-reader.js'
+
 /**
  * A TCP connection as a capture shows it: what the analysis finds, and what model, reports and live mode start from.
  * Times are ms with µs precision (finer where the capture is); `…Ms` of a moment counts from the capture's first packet.
@@ -14,12 +18,16 @@ export interface ReplayConnection {
   startMs: number
   endMs: number
   /**
-   * First SYN to the ACK that completes the handshake, both as captured; null when the capture has not all three. As
-   * tshark's `tcp.analysis.initial_rtt`, so that a SYN that had to be sent again counts from its first copy.
+   * SYN to the ACK that completes the handshake, both as captured, as tshark's `tcp.analysis.initial_rtt` has it: from
+   * the last copy of the SYN to the first segment after it that has ACK and not SYN. That may be an RST: {@link
+   * ReplayConnection.refused}. Null when there is no such segment, or no SYN.
    */
   handshakeRttMs: number | null
-  /** The two parts of it: last SYN before the SYN/ACK to the SYN/ACK (capture to server), SYN/ACK to ACK (to client). */
+  /** The server answered the SYN with an RST: a round trip, and no connection. */
+  refused: boolean
+  /** SYN to the first SYN/ACK (capture to server and back), from the last copy of the SYN before it. */
   serverRttMs: number | null
+  /** Last SYN/ACK to the client's ACK (capture to client and back). */
   clientRttMs: number | null
   /** SYNs of the client beyond the first, with the same sequence number. */
   synRetransmissions: number
@@ -121,18 +129,6 @@ export interface AnalysisOptions {
   onProgress?: (bytesRead: number, packets: number) => void
   /** Stops reading; what was read until then is the result. */
   signal?: AbortSignal
-}
-
-/** What became of a source that could not be read to its end, or not all of it. */
-export interface CaptureProblem {
-  /** As given: a path, or `-`. */
-  source: string
-  /** Where it begins in the capture (unzipped), byte offset. */
-  offset: number
-  /** In words, e.g. `the file ends in a packet of 1514 bytes`. */
-  problem: string
-  /** Whether everything after it was not read. */
-  ended: boolean
 }
 
 export interface SourceSummary {
