@@ -10,6 +10,7 @@ export function capturedConnection(changes: Partial<ReplayConnection> = {}): Rep
     startMs: 0,
     endMs: 250,
     handshakeRttMs: 80,
+    refused: false,
     serverRttMs: 79.9,
     clientRttMs: 0.1,
     synRetransmissions: 0,

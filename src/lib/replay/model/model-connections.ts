@@ -4,7 +4,7 @@ import type {ModelParameters} from './parameters.js'
 
 /** Captured connections that are not modelled, and why. */
 export interface LeftOut {
-  reason: 'mid-stream' | 'syn-not-captured' | 'no whole handshake'
+  reason: 'mid-stream' | 'syn-not-captured' | 'refused' | 'no whole handshake'
   connections: number
 }
 
@@ -44,6 +44,7 @@ export function modelConnectionOf(
   {mssBytes}: Pick<ModelParameters, 'mssBytes'>,
 ): LeftOut['reason'] | ModelConnection {
   if (connection.excluded !== undefined) return connection.excluded
+  if (connection.refused) return 'refused'
   const rttMs = pathRttMs(connection)
   if (rttMs === null) return 'no whole handshake'
   const {id, server, turns} = connection

@@ -1,4 +1,5 @@
 import {round} from '../../bench/percentiles.js'
+import {evenlySpread} from '../evenly-spread.js'
 import {breakEvenOf, type BreakEven} from './break-even.js'
 import {playConversation, type ConversationTimes, type ModelTurn} from './conversation.js'
 import {distributionOf, type Distribution} from './distribution.js'
@@ -75,7 +76,7 @@ export function modelConversation(
  */
 export function runModel(connections: readonly ModelConnection[], parameters: ModelParameters): ModelResult {
   const modelled = connections.map((connection) => modelConnection(connection, parameters))
-  const played = every(connections, PLAYED_CONNECTIONS)
+  const played = evenlySpread(connections, PLAYED_CONNECTIONS)
   const completedDirect = played.map((connection) => completed(connection, parameters, 'direct', null))
   const paths: PathRow[] = [
     {
@@ -189,14 +190,6 @@ function serverRows(connections: readonly ModelConnection[], modelled: readonly 
       }
     })
     .sort((a, b) => b.connections - a.connections)
-}
-
-/** At most so many of them, evenly spread, the first among them. */
-function every<Item>(items: readonly Item[], most: number): Item[] {
-  const step = Math.max(1, items.length / most)
-  const chosen: Item[] = []
-  for (let at = 0; at < items.length && chosen.length < most; at += step) chosen.push(items[Math.floor(at)])
-  return chosen
 }
 
 function mean(values: readonly number[]): number {
