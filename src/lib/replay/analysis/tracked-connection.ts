@@ -72,19 +72,16 @@ export class TrackedConnection {
   ) {}
 
   /**
-   * Whether a SYN or SYN/ACK begins another connection between the same ports: its sequence number is another one, or
-   * this one has ended.
+   * Whether a SYN or SYN/ACK begins another connection between the same ports: its sequence number is another one. A SYN
+   * with the same number is the same SYN again, also after an RST (RFC 5961 section 4: a challenge ACK draws one).
    */
   isReplacedBy(segment: SegmentFields): boolean {
     const {flags, sequence, from} = segment
     if ((flags & TcpFlag.SYN) === 0) return false
     const direction = this.directions[from]
     if (!direction.based) return false
-    if ((flags & TcpFlag.ACK) === 0) {
-      return sequence !== direction.base || (this.seen & (Seen.FIN | Seen.RST)) !== 0
-    }
-
     if (sequence === direction.base) return false
+    if ((flags & TcpFlag.ACK) === 0) return true
     // Another SYN/ACK during the handshake is another answer to the same SYN.
     const other = this.directions[1 - from]
     const answersOurSyn = other.syns > 0 && segment.acknowledgment === ((other.base + 1) | 0)
