@@ -125,6 +125,7 @@ describe('replay analysis beside tshark', () => {
   const portOf = (name: string): number => 20_000 + names.indexOf(name)
   let theirs: Line[]
   let ours: Line[]
+
   before(async () => {
     const directory = mkdtempSync(join(tmpdir(), 'ov-replay-'))
     try {
