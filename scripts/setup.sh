@@ -11,7 +11,7 @@ packages=(
   iproute2 ethtool nftables                                       # run
   haproxy nginx libnginx-mod-stream                               # bench: what people use today
   etcd-server                                                     # tests and scenarios: etcd coordination
-  tshark tcpdump iperf3 wrk curl openssl                          # tests: clients, loads, oracles
+  tshark tcpdump iperf3 wrk curl openssl chromium                 # tests: clients, loads, oracles, a browser
 )
 
 check_node() {
