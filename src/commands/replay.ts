@@ -2,14 +2,17 @@ import {Args, Flags} from '@oclif/core'
 import ora from 'ora'
 
 import {OverlayCommand} from '../lib/cli/base-command.js'
+import {parseDuration} from '../lib/config/duration.js'
 import {ExitCode, OverlayError} from '../lib/errors/index.js'
 import type {Analysis} from '../lib/replay/connection.js'
+import {DEFAULT_FILTER, withCapturedTraffic} from '../lib/replay/analysis/captured-traffic.js'
 import {parametersFromFlags, parseNumber} from '../lib/replay/model/from-flags.js'
 import {DEFAULT_PARAMETERS, type ModelParameters} from '../lib/replay/model/parameters.js'
 import {renderReplay} from '../lib/replay/report/render.js'
 import type {ReplayResult} from '../lib/replay/report/schema.js'
-import {replay} from '../lib/replay/replay.js'
+import {replay, type ReplayOptions} from '../lib/replay/replay.js'
 
+const CAPTURE = 'capture'
 const MODEL = 'model'
 const LIVE = 'live'
 const REPORT = 'report'
@@ -26,15 +29,34 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
     'tcpdump -w - tcp | <%= config.bin %> <%= command.id %> - --json',
     '<%= config.bin %> <%= command.id %> web.pcap --legs 10,80,2 --replication-ack 0,1,5 --html report.html',
     '<%= config.bin %> <%= command.id %> web.pcap --live --connections 10 --speed-up 10',
+    '<%= config.bin %> <%= command.id %> --capture eth0 --duration 30s',
   ]
 
   static override strict = false
 
   static override args = {
-    file: Args.string({description: 'a capture, or - for standard input; several may be given', required: true}),
+    file: Args.string({description: 'a capture, or - for standard input; several may be given'}),
   }
 
   static override flags = {
+    capture: Flags.string({
+      description: 'take the traffic of this interface instead of a file; Ctrl-C ends it early; needs root',
+      helpValue: 'INTERFACE',
+      dependsOn: ['duration'],
+      helpGroup: CAPTURE,
+    }),
+    duration: Flags.string({
+      description: 'how long traffic is taken',
+      helpValue: '30s',
+      dependsOn: ['capture'],
+      helpGroup: CAPTURE,
+    }),
+    filter: Flags.string({
+      description: `what is taken, as tcpdump has it; default "${DEFAULT_FILTER}"`,
+      helpValue: 'FILTER',
+      dependsOn: ['capture'],
+      helpGroup: CAPTURE,
+    }),
     legs: Flags.string({
       description: 'round trips of client-edge, edge-gateway, gateway-origin in ms, for all connections',
       helpValue: '10,80,2',
@@ -92,9 +114,16 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
       helpGroup: LIVE,
     }),
     concurrency: Flags.integer({
-      description: 'conversations at a time; default 4',
+      description: 'conversations at a time; default 1: more end sooner, and disturb each other',
       min: 1,
       max: 16,
+      dependsOn: ['live'],
+      helpGroup: LIVE,
+    }),
+    repeat: Flags.integer({
+      description: 'how often each is played over each path, its median counts; default 3',
+      min: 1,
+      max: 1000,
       dependsOn: ['live'],
       helpGroup: LIVE,
     }),
@@ -131,16 +160,24 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
       throw new OverlayError('USAGE', 'standard input (-) can be read once')
     }
 
+    if ((files.length === 0) === (flags.capture === undefined)) {
+      throw new OverlayError('USAGE', files.length === 0 ? 'no capture is given' : '--capture takes no files', {
+        suggestions: ['overlay replay FILE', 'overlay replay --capture INTERFACE --duration 30s'],
+      })
+    }
+
+    const durationMs = flags.duration === undefined ? 0 : parseDuration(flags.duration, '--duration')
     const parameters = parametersFromFlags(flags)
     const speedUp = flags['speed-up'] === undefined ? 1 : parseNumber(flags['speed-up'], '--speed-up', 0.01, 1_000_000)
     const spinner = ora({stream: process.stderr, isEnabled: process.stderr.isTTY, discardStdin: false}).start()
     try {
-      const {result, analysis} = await replay(files, {
+      const options: ReplayOptions = {
         parameters,
         live: flags.live
           ? {
               connections: flags.connections ?? 20,
-              concurrency: flags.concurrency ?? 4,
+              concurrency: flags.concurrency ?? 1,
+              repeats: flags.repeat ?? 3,
               speedUp,
               deadlineMs: (flags.deadline ?? 300) * 1000,
             }
@@ -151,7 +188,25 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
         progress(what) {
           spinner.text = what
         },
-      })
+      }
+      const {result, analysis} =
+        flags.capture === undefined
+          ? await replay(files, options)
+          : await withCapturedTraffic(
+              {
+                interfaceName: flags.capture,
+                durationMs,
+                filter: flags.filter,
+                payloads: flags.live,
+                onProgress(leftMs) {
+                  spinner.text = `capturing ${flags.capture}, ${Math.ceil(leftMs / 1000)} s to go`
+                },
+              },
+              async (file, {dropped}) => {
+                if (dropped > 0) this.note(`${dropped} packets were dropped by the kernel: the capture is not whole`)
+                return replay([file], {...options, names: [`interface ${flags.capture}`]})
+              },
+            )
       this.#shown = {analysis, parameters, plots: flags.plot}
       if (analysis.problems.length > 0) this.conclude(ExitCode.Usage)
       else if (result.live && !result.live.complete) this.conclude(ExitCode.Inconclusive)

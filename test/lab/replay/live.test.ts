@@ -18,7 +18,14 @@ describe('overlay replay --live', () => {
       fromServer: {bytes: Buffer.alloc(2000, 'x'), missing: [{from: 100, to: 200}]},
     }
     const parameters = {...DEFAULT_PARAMETERS, replicationAckMs: [0, 20]}
-    live = await runLive(connections, {parameters, connections: 6, concurrency: 2, speedUp: 1, deadlineMs: 90_000})
+    live = await runLive(connections, {
+      parameters,
+      connections: 6,
+      concurrency: 1,
+      repeats: 3,
+      speedUp: 1,
+      deadlineMs: 90_000,
+    })
   })
 
   it('plays every conversation over every path, its bytes checked at both ends', () => {

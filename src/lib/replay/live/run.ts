@@ -18,6 +18,8 @@ export interface LiveOptions {
   connections: number
   /** Conversations at a time. */
   concurrency: number
+  /** How often each is played over each path: the median of its times counts. */
+  repeats: number
   /** Think times are divided by this. */
   speedUp: number
   /** For all of it; what was measured until then is the result. */
@@ -70,6 +72,7 @@ export async function runLive(connections: readonly ReplayConnection[], options:
     leftOut: plan.leftOut,
     bytes: streams.reduce((sum, bytes) => sum + bytes, 0),
     fillerBytes: planned.reduce((sum, {fillerBytes}) => sum + fillerBytes, 0),
+    repeats: options.repeats,
     speedUp: options.speedUp,
     concurrency: options.concurrency,
     labRttMs: plan.groups.map(({rttMs}) => rttMs),
@@ -207,13 +210,26 @@ class Programme {
       act.replicationAckMs,
     )
     const expected = modelled.completedMs ?? modelled.handshakeMs
-    const timeoutMs = Math.max(1, Math.min(this.#left(), expected * 2 + PATIENCE_MS))
-    const outcome = await lab.house.play(planned, lab.place(act.path, index), timeoutMs)
-    if ('times' in outcome) {
-      const oneWay = (legs.clientEdge + legs.edgeGateway + legs.gatewayOrigin) / 2
-      into.samples.push({connection: captured.id, measured: measuredTimes(outcome.times, planned, oneWay), modelled})
-    } else if (this.#left() <= 0) this.complete = false
-    else into.errors.push(outcome.error)
+    const patience = expected * 2 + PATIENCE_MS
+    const oneWay = (legs.clientEdge + legs.edgeGateway + legs.gatewayOrigin) / 2
+    const measured: Times[] = []
+    for (let count = 0; count < this.options.repeats; count++) {
+      const outcome = await lab.house.play(
+        planned,
+        lab.place(act.path, index),
+        Math.max(1, Math.min(this.#left(), patience)),
+      )
+      if ('times' in outcome) {
+        measured.push(measuredTimes(outcome.times, planned, oneWay))
+        continue
+      }
+
+      if (this.#left() <= 0) this.complete = false
+      else into.errors.push(outcome.error)
+      return
+    }
+
+    into.samples.push({connection: captured.id, measured: medianTimes(measured), modelled})
   }
 
   /** Of the model beside what is played: the lab's own legs. */
@@ -235,6 +251,20 @@ function measuredTimes(times: PlayTimes, {turns}: PlannedConnection, oneWayMs: n
   const first = turns.at(0)
   const requestMs = first?.from === 'client' && requestAtOriginMs !== null ? requestAtOriginMs - first.thinkMs : 0
   return {connectMs, handshakeMs: Math.max(acceptMs, requestMs) - oneWayMs, firstByteMs, completedMs}
+}
+
+/** Of one connection that was played several times. @param all one at least */
+function medianTimes(all: readonly Times[]): Times {
+  const middle = (of: (times: Times) => number): number =>
+    all.map((times) => of(times)).sort((a, b) => a - b)[Math.floor((all.length - 1) / 2)]
+  const orNull = (of: (times: Times) => number | null): number | null =>
+    of(all[0]) === null ? null : middle((times) => of(times)!)
+  return {
+    connectMs: middle((times) => times.connectMs),
+    handshakeMs: middle((times) => times.handshakeMs),
+    firstByteMs: orNull((times) => times.firstByteMs),
+    completedMs: orNull((times) => times.completedMs),
+  }
 }
 
 /** The direct path has the measured round trip, however much longer the overlay's is. */

@@ -47,6 +47,8 @@ export const liveResultSchema = z.strictObject({
   /** Bytes of their streams, and how many of them were not captured and are filled with known content. */
   bytes: count,
   fillerBytes: count,
+  /** How often each was played over each path; its median counts. */
+  repeats: count,
   speedUp: z.number().positive(),
   concurrency: count,
   /** Round trips of the direct path that the lab's links were set to, one for each group of connections. */

@@ -95,17 +95,22 @@ export function savingsChart(savings: readonly SavingsRow[], breakEvenMs: number
         ? []
         : [
             Plot.ruleX([breakEvenMs], {stroke: 'currentColor', strokeDasharray: '4,3'}),
-            Plot.text([breakEvenMs], {
-              x: (value: number) => value,
-              frameAnchor: 'bottom',
-              dx: onTheLeft ? 6 : -6,
-              dy: -8,
-              textAnchor: onTheLeft ? 'start' : 'end',
-              text: (value: number) => `break-even ${value} ms`,
-              fill: 'currentColor',
-              stroke: 'var(--panel)',
-              strokeWidth: 4,
-            }),
+            // On a phone there is no room for it; it stands in the text below.
+            ...(isWide(width)
+              ? [
+                  Plot.text([breakEvenMs], {
+                    x: (value: number) => value,
+                    frameAnchor: 'bottom',
+                    dx: onTheLeft ? 6 : -6,
+                    dy: -8,
+                    textAnchor: onTheLeft ? 'start' : 'end',
+                    text: (value: number) => `break-even ${value} ms`,
+                    fill: 'currentColor',
+                    stroke: 'var(--panel)',
+                    strokeWidth: 4,
+                  }),
+                ]
+              : []),
           ]),
     ],
   })

@@ -20,7 +20,7 @@ h2 { font-size: 1.1rem; margin: 0 0 8px; }
 h3 { font-size: 0.95rem; margin: 12px 0 0; }
 p { margin: 8px 0; }
 .names, td { overflow-wrap: anywhere; }
-td.name { min-width: 10.5em; }
+td.name { min-width: 12em; }
 .note { color: var(--muted); font-size: 0.85rem; }
 .verdict { font-weight: 600; }
 .problem { color: var(--bad); overflow-wrap: anywhere; }
@@ -34,7 +34,7 @@ figure svg { max-width: 100%; height: auto; overflow: visible; }
 table { border-collapse: collapse; width: 100%; font-size: 0.85rem; }
 th, td { text-align: left; vertical-align: top; padding: 4px 8px 4px 0; border-bottom: 1px solid var(--line); min-width: 3.2em; }
 th { color: var(--muted); font-weight: 600; }
-td.figure { font-variant-numeric: tabular-nums; }
+td.figure { font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 0.85rem; }
 .legend i { display: inline-block; width: 12px; height: 12px; border-radius: 2px; margin-right: 5px; vertical-align: -1px; }
 .legend .handshake { background: var(--handshake); } .legend .replication { background: var(--replication); }

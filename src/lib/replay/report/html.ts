@@ -12,7 +12,7 @@ import {DEFINITIONS, breakEvenWords, leftOutWords, modelWords} from './words.js'
 import {waterfallOf} from './waterfall.js'
 
 /** Pictures are drawn for phones and for everything wider; the page shows one of the two. px. */
-const NARROW = 328
+const NARROW = 296
 const WIDE = 640
 /** Rows of a table at most. */
 const ROWS = 10

@@ -63,7 +63,7 @@ describe('what is played live', () => {
   })
 
   it('refuses parameters that overlay is not built for', async () => {
-    const options = {connections: 1, concurrency: 1, speedUp: 1, deadlineMs: 1000}
+    const options = {connections: 1, concurrency: 1, repeats: 1, speedUp: 1, deadlineMs: 1000}
     for (const changes of [{synAck: 'withheld' as const}, {pairs: ['gateway' as const]}, {growth: 1.5}]) {
       const error = await runLive([capturedConnection()], {...options, parameters: {...PARAMETERS, ...changes}}).then(
         () => null,
