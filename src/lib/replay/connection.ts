@@ -125,6 +125,8 @@ export interface AnalysisOptions {
   payloads?: boolean
   /** The most that is kept of a connection and direction, bytes; 1 MiB unless given. */
   payloadBytes?: number
+  /** What the sources are called in results, one for each, instead of their paths. */
+  names?: readonly string[]
   /** Called now and then. @param bytesRead of the files, as they lie on disk */
   onProgress?: (bytesRead: number, packets: number) => void
   /** Stops reading; what was read until then is the result. */

@@ -18,6 +18,8 @@ export interface ReplayOptions {
   html?: string
   /** Of the waterfall in the page; null for one in the middle. */
   connectionId: number | null
+  /** What the files are called in results instead of their paths. */
+  names?: readonly string[]
   progress?: (what: string) => void
 }
 
@@ -35,6 +37,7 @@ export async function replay(
   const {parameters, live, csv, html, connectionId, progress = () => {}} = options
   const analysis = await analyse(files, {
     payloads: live !== null,
+    names: options.names,
     onProgress: (taken, packets) => progress(`${Math.round(taken / 1e6)} MB, ${packets} packets`),
   })
   const {connections, sources} = analysis

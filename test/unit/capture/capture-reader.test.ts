@@ -12,6 +12,31 @@ import type {Analysis} from '../../../src/lib/replay/connection.js'
 import {manySidedPcapng, pcapngSection, wrappedCapture, WRAPPINGS} from './crafted-captures.js'
 import {exchange, ethernetBytes, ipBytes, NANOSECOND_PCAP, pcapOf, pcapOfSegments} from './crafted.js'
 
+async function failure(work: Promise<unknown>): Promise<OverlayError> {
+  try {
+    await work
+  } catch (error) {
+    if (error instanceof OverlayError) return error
+    throw error
+  }
+
+  throw new Error('nothing was thrown')
+}
+
+function expectExchange({connections, problems}: Analysis, rtts = [40.1]): void {
+  expect(problems).to.deep.equal([])
+  expect(connections.map(({handshakeRttMs}) => handshakeRttMs)).to.deep.equal(rtts)
+  for (const connection of connections) {
+    expect(connection.turns.map(({from, bytes}) => [from, bytes])).to.deep.equal([
+      ['client', 18],
+      ['server', 1000],
+    ])
+    expect(connection.requestToFirstByteMs).to.equal(43)
+    expect(connection.synOptions).to.include({mss: 1460, windowScale: 7, sackPermitted: true, timestamps: true})
+    expect([connection.fromClient.segments, connection.fromServer.segments]).to.deep.equal([6, 4])
+  }
+}
+
 describe('capture reader', () => {
   let directory: string
 
@@ -25,31 +50,6 @@ describe('capture reader', () => {
     const file = join(directory, 'capture')
     writeFileSync(file, bytes)
     return analyse([file], options)
-  }
-
-  const failure = async (work: Promise<unknown>): Promise<OverlayError> => {
-    try {
-      await work
-    } catch (error) {
-      if (error instanceof OverlayError) return error
-      throw error
-    }
-
-    throw new Error('nothing was thrown')
-  }
-
-  const expectExchange = ({connections, problems}: Analysis, rtts = [40.1]): void => {
-    expect(problems).to.deep.equal([])
-    expect(connections.map(({handshakeRttMs}) => handshakeRttMs)).to.deep.equal(rtts)
-    for (const connection of connections) {
-      expect(connection.turns.map(({from, bytes}) => [from, bytes])).to.deep.equal([
-        ['client', 18],
-        ['server', 1000],
-      ])
-      expect(connection.requestToFirstByteMs).to.equal(43)
-      expect(connection.synOptions).to.include({mss: 1460, windowScale: 7, sackPermitted: true, timestamps: true})
-      expect([connection.fromClient.segments, connection.fromServer.segments]).to.deep.equal([6, 4])
-    }
   }
 
   for (const wrapping of WRAPPINGS) {
@@ -118,7 +118,7 @@ describe('capture reader', () => {
     )
     const zipped = gzipSync(bytes)
     expect((await read(zipped)).connections).to.have.length(200)
-    const cut = await read(zipped.subarray(0, - 2000))
+    const cut = await read(zipped.subarray(0, -2000))
     expect(cut.problems.map(({problem, ended}) => [problem, ended])).to.deep.equal([
       ['the gzip file is cut short', true],
     ])

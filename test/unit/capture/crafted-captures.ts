@@ -77,10 +77,12 @@ export const WRAPPINGS: Wrapping[] = [
   ethernet('Ethernet', (crafted) => ethernetBytes(ipBytes(crafted))),
   ethernet('Ethernet with IPv6', (crafted) => ethernetBytes(ipBytes(crafted, 6))),
   ethernet('a VLAN', (crafted) => ethernetBytes(ipBytes(crafted), [[VLAN, 7]])),
-  ethernet('QinQ', (crafted) => ethernetBytes(ipBytes(crafted), [
+  ethernet('QinQ', (crafted) =>
+    ethernetBytes(ipBytes(crafted), [
       [QINQ, 7],
       [VLAN, 8],
-    ])),
+    ]),
+  ),
   ethernet('IEEE 802.2 with SNAP', (crafted) => {
     const ip = ipBytes(crafted)
     const head = Buffer.concat([Buffer.alloc(12), half(ip.length + 8), Buffer.from('aaaa03000000', 'hex'), type(ip)])
@@ -168,14 +170,16 @@ export function pcapngSection(
   return Buffer.concat(blocks)
 }
 
+const wrapOf = (name: string): Wrapping => WRAPPINGS.find((wrapping) => wrapping.name === name)!
+
+const described = (name: string, more: Partial<PcapngInterface>, port: number, shift: number) => ({
+  description: {linkType: wrapOf(name).linkType, ...more},
+  segments: exchange(shift, {clientPort: port}),
+  wrap: wrapOf(name).wrap,
+})
+
 /** Two sections of two byte orders; interfaces of four link types and clocks; four exchanges. */
 export function manySidedPcapng(): Buffer {
-  const wrapOf = (name: string): Wrapping => WRAPPINGS.find((wrapping) => wrapping.name === name)!
-  const described = (name: string, more: Partial<PcapngInterface>, port: number, shift: number) => ({
-    description: {linkType: wrapOf(name).linkType, ...more},
-    segments: exchange(shift, {clientPort: port}),
-    wrap: wrapOf(name).wrap,
-  })
   return Buffer.concat([
     pcapngSection(false, [described('Ethernet', {}, 50_001, 0), described('raw IP', {resolution: 9}, 50_002, 1000)]),
     pcapngSection(true, [

@@ -29,31 +29,37 @@ function mutate(original: Buffer, random: () => number): Buffer {
     const at = below(random() < 0.5 ? Math.min(200, bytes.length) : bytes.length)
     const kind = below(6)
     switch (kind) {
-    case 0: {
-    bytes[at] = below(256)
-    break;
-    }
+      case 0: {
+        bytes[at] = below(256)
+        break
+      }
 
-    case 1: {
-    bytes[at] ^= 1 << below(8)
-    break;
-    }
+      case 1: {
+        bytes[at] ^= 1 << below(8)
+        break
+      }
 
-    case 2: {
-    bytes = bytes.subarray(0, at)
-    break;
-    }
+      case 2: {
+        bytes = bytes.subarray(0, at)
+        break
+      }
 
-    default: if (kind === 3 && at + 4 <= bytes.length) {
-      const number = LYING_NUMBERS[below(LYING_NUMBERS.length)]
-      if (random() < 0.5) bytes.writeUInt32LE(number, at)
-      else bytes.writeUInt32BE(number, at)
-    } else if (kind === 4) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(below(bytes.length))])
-    else bytes.fill(below(256), at, Math.min(bytes.length, at + below(64)))
+      default:
+        if (kind === 3 && at + 4 <= bytes.length) {
+          const number = LYING_NUMBERS[below(LYING_NUMBERS.length)]
+          if (random() < 0.5) bytes.writeUInt32LE(number, at)
+          else bytes.writeUInt32BE(number, at)
+        } else if (kind === 4) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(below(bytes.length))])
+        else bytes.fill(below(256), at, Math.min(bytes.length, at + below(64)))
     }
   }
 
   return bytes
+}
+
+function randomFrom(seed: number): () => number {
+  const generator = new SeededRandom(seed)
+  return () => generator.next()
 }
 
 function seeds(): Buffer[] {
@@ -81,8 +87,7 @@ describe('mutated captures', () => {
     try {
       const file = join(directory, 'mutated')
       for (let number = 0; number < CAPTURES; number++) {
-        const generator = new SeededRandom(SEED * 1_000_003 + number)
-        const random = (): number => generator.next()
+        const random = randomFrom(SEED * 1_000_003 + number)
         const mutated = mutate(originals[number % originals.length], random)
         // Damage lies before or after the compression.
         const zipped = random() < 0.1

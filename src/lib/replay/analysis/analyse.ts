@@ -23,10 +23,11 @@ export async function analyse(sources: readonly string[], options: AnalysisOptio
   const problems: CaptureProblem[] = []
   let takenBefore = 0
   let packetsBefore = 0
-  for (const source of sources) {
+  for (const [index, path] of sources.entries()) {
+    const source = options.names?.[index] ?? path
     if (options.signal?.aborted) break
     let takenNow = 0
-    const read = await readCapture(source, tracker, {
+    const read = await readCapture(path, tracker, {
       signal: options.signal,
       onProgress(taken, packets) {
         takenNow = taken
@@ -36,7 +37,7 @@ export async function analyse(sources: readonly string[], options: AnalysisOptio
     takenBefore += takenNow
     packetsBefore += read.packets
     const counts = tracker.endSource()
-    problems.push(...read.problems)
+    problems.push(...read.problems.map((problem) => ({...problem, source})))
     summaries.push({
       source,
       format: read.format,

@@ -101,7 +101,8 @@ function byTshark(file: string): Line[] {
       .split(',')
       .map(Number)
       .find((number) => number !== SERVER_PORT)!
-    const known = (streams[Number(stream)] ??= {port, syn: false, rttMs: null, completeness: 0})
+    streams[Number(stream)] ??= {port, syn: false, rttMs: null, completeness: 0}
+    const known = streams[Number(stream)]
     if (isSyn === '1' && isAck === '0') known.syn = true
     if (rtt) known.rttMs = (Number(rtt) * 1000).toFixed(3)
     known.completeness = Number(completeness)
@@ -120,9 +121,17 @@ async function byUs(file: string): Promise<Line[]> {
   }))
 }
 
+const names = Object.keys(CASES)
+const portOf = (name: string): number => 20_000 + names.indexOf(name)
+
+/** What is compared of a case. */
+function told(lines: readonly Line[], name: string): Partial<Line>[] {
+  return lines
+    .filter(({port}) => port === portOf(name))
+    .map(({completeness, ...line}) => (name === OTHER_COMPLETENESS ? line : {...line, completeness}))
+}
+
 describe('replay analysis beside tshark', () => {
-  const names = Object.keys(CASES)
-  const portOf = (name: string): number => 20_000 + names.indexOf(name)
   let theirs: Line[]
   let ours: Line[]
 
@@ -147,11 +156,7 @@ describe('replay analysis beside tshark', () => {
 
   for (const name of names) {
     it(`says the same of ${name}`, () => {
-      const of = (lines: Line[]): Partial<Line>[] =>
-        lines
-          .filter(({port}) => port === portOf(name))
-          .map(({completeness, ...line}) => (name === OTHER_COMPLETENESS ? line : {...line, completeness}))
-      expect(of(ours)).to.deep.equal(of(theirs))
+      expect(told(ours, name)).to.deep.equal(told(theirs, name))
     })
   }
 })
