@@ -121,7 +121,7 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
       helpGroup: LIVE,
     }),
     repeat: Flags.integer({
-      description: 'how often each is played over each path, its median counts; default 3',
+      description: 'how often each is played over each path: the shortest time counts; default 5',
       min: 1,
       max: 1000,
       dependsOn: ['live'],
@@ -177,7 +177,7 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
           ? {
               connections: flags.connections ?? 20,
               concurrency: flags.concurrency ?? 1,
-              repeats: flags.repeat ?? 3,
+              repeats: flags.repeat ?? 5,
               speedUp,
               deadlineMs: (flags.deadline ?? 300) * 1000,
             }

@@ -18,7 +18,7 @@ export interface LiveOptions {
   connections: number
   /** Conversations at a time. */
   concurrency: number
-  /** How often each is played over each path: the median of its times counts. */
+  /** How often each is played over each path: the shortest of its times counts. */
   repeats: number
   /** Think times are divided by this. */
   speedUp: number
@@ -229,7 +229,7 @@ class Programme {
       return
     }
 
-    into.samples.push({connection: captured.id, measured: medianTimes(measured), modelled})
+    into.samples.push({connection: captured.id, measured: shortestTimes(measured), modelled})
   }
 
   /** Of the model beside what is played: the lab's own legs. */
@@ -253,17 +253,23 @@ function measuredTimes(times: PlayTimes, {turns}: PlannedConnection, oneWayMs: n
   return {connectMs, handshakeMs: Math.max(acceptMs, requestMs) - oneWayMs, firstByteMs, completedMs}
 }
 
-/** Of one connection that was played several times. @param all one at least */
-function medianTimes(all: readonly Times[]): Times {
-  const middle = (of: (times: Times) => number): number =>
-    all.map((times) => of(times)).sort((a, b) => a - b)[Math.floor((all.length - 1) / 2)]
-  const orNull = (of: (times: Times) => number | null): number | null =>
-    of(all[0]) === null ? null : middle((times) => of(times)!)
+/**
+ * Of one connection that was played several times: the shortest of each time, since what else the machine does can only
+ * lengthen it.
+ *
+ * @param all one at least
+ */
+function shortestTimes(all: readonly Times[]): Times {
+  const least = (values: readonly (number | null)[]): number | null => {
+    const known = values.flatMap((value) => (value === null ? [] : [value]))
+    return known.length === 0 ? null : Math.min(...known)
+  }
+
   return {
-    connectMs: middle((times) => times.connectMs),
-    handshakeMs: middle((times) => times.handshakeMs),
-    firstByteMs: orNull((times) => times.firstByteMs),
-    completedMs: orNull((times) => times.completedMs),
+    connectMs: Math.min(...all.map(({connectMs}) => connectMs)),
+    handshakeMs: Math.min(...all.map(({handshakeMs}) => handshakeMs)),
+    firstByteMs: least(all.map(({firstByteMs}) => firstByteMs)),
+    completedMs: least(all.map(({completedMs}) => completedMs)),
   }
 }
 

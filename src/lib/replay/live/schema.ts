@@ -47,7 +47,7 @@ export const liveResultSchema = z.strictObject({
   /** Bytes of their streams, and how many of them were not captured and are filled with known content. */
   bytes: count,
   fillerBytes: count,
-  /** How often each was played over each path; its median counts. */
+  /** How often each was played over each path; the shortest of its times counts. */
   repeats: count,
   speedUp: z.number().positive(),
   concurrency: count,

@@ -20,8 +20,12 @@ export interface SpeakerReport {
   error: string | null
 }
 
-/** setTimeout() of Node is up to a millisecond late and rounds; the rest is waited for in turns of the event loop, ms. */
+/**
+ * setTimeout() of Node is up to a millisecond late and rounds, so the rest, ms, is slept exactly. Not spun: the processor
+ * is wanted by what is measured.
+ */
 const TIMER_SLACK_MS = 2
+const CLOCK = new Int32Array(new SharedArrayBuffer(4))
 
 /**
  * One side of a conversation over a socket: sends its own turns and waits for the other side's, in their order.
@@ -110,9 +114,13 @@ export class Speaker {
     const wait = (): void => {
       if (this.#reported) return
       const left = Number(due - hrtime.bigint()) / 1e6
-      if (left <= 0) then()
-      else if (left > TIMER_SLACK_MS) this.#timer = setTimeout(wait, left - TIMER_SLACK_MS)
-      else setImmediate(wait)
+      if (left > TIMER_SLACK_MS) {
+        this.#timer = setTimeout(wait, left - TIMER_SLACK_MS)
+        return
+      }
+
+      if (left > 0) Atomics.wait(CLOCK, 0, 0, left)
+      then()
     }
 
     wait()

@@ -22,7 +22,7 @@ export function liveWords(live: LiveResult): string {
   } = live
   const out = leftOut.map(({reason, connections: count}) => `${count} ${reason}`).join(', ')
   return [
-    `${connections} connections of ${bytes} bytes over each path ${repeats} times, the median of each counting${fillerBytes > 0 ? ` (${fillerBytes} bytes were not captured: filler)` : ''}, ${concurrency} at a time, think times divided by ${speedUp}, links of ${labRttMs.length} direct round trips from ${labRttMs[0]} to ${labRttMs.at(-1)} ms, ${congestionControl} on every socket.`,
+    `${connections} connections of ${bytes} bytes over each path ${repeats} times, the shortest time of each counting${fillerBytes > 0 ? ` (${fillerBytes} bytes were not captured: filler)` : ''}, ${concurrency} at a time, think times divided by ${speedUp}, links of ${labRttMs.length} direct round trips from ${labRttMs[0]} to ${labRttMs.at(-1)} ms, ${congestionControl} on every socket.`,
     out === '' ? '' : `Not played: ${out}.`,
     complete ? '' : 'The deadline came before everything was played.',
   ]
