@@ -11,8 +11,8 @@ packages=(
   iproute2 ethtool nftables                                       # run
   haproxy nginx libnginx-mod-stream                               # bench: what people use today
   etcd-server                                                     # tests and scenarios: etcd coordination
-  tshark tcpdump iperf3 wrk curl openssl                          # tests: clients, loads, oracles
-  hping3 nmap openssh-server                                      # tests: probe's oracles, and a server that knows nothing of it
+  tshark tcpdump iperf3 wrk curl openssl chromium                 # tests: clients, loads, oracles, a browser
+  hping3 nmap                                                     # tests: oracles of the probe
 )
 
 check_node() {

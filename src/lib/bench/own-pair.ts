@@ -20,8 +20,12 @@ async function statusOf(stage: Pick<Stage, 'run'>, role: 'edge' | 'gateway', nam
  *
  * @throws OverlayError KERNEL_FEATURE_MISSING
  */
-export async function requireHandshakePlane(stage: Pick<Stage, 'run'>, name: string): Promise<void> {
-  for (const role of ['edge', 'gateway'] as const) {
+export async function requireHandshakePlane(
+  stage: Pick<Stage, 'run'>,
+  name: string,
+  roles: readonly ('edge' | 'gateway')[] = ['edge', 'gateway'],
+): Promise<void> {
+  for (const role of roles) {
     const {handshake} = await statusOf(stage, role, name)
     if (handshake !== null) continue
     throw new OverlayError('KERNEL_FEATURE_MISSING', `the ${role} runs without the handshake plane`, {

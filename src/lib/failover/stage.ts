@@ -58,6 +58,17 @@ export interface StageOptions {
   smallDisks?: boolean
   /** Who decides which server owns the addresses; default static. */
   coordination?: 'etcd' | 'static'
+  /** How many services the edge has, each with an origin port of its own; 2 unless given. */
+  services?: number
+  /** Whether the middle leg opens in zero round trips; default true. */
+  zeroRtt?: boolean
+  /** Of all hosts. */
+  congestionControl?: string
+}
+
+/** Ports of the n-th service, from 0: where the edge takes connections, and where the origin does. */
+export function servicePorts(index: number): {service: number; origin: number} {
+  return {service: SERVICE_PORTS[0] + index, origin: ORIGIN_PORTS[0] + index}
 }
 
 /** An overlay in a lab whose edge, gateway or both are pairs. */
@@ -81,6 +92,7 @@ export class PairStage {
       {
         pairs: options.pairs,
         linkEngine: options.linkEngine,
+        congestionControl: options.congestionControl,
         links: {
           'client-edge': {rttMs},
           'edge-gateway': {rttMs},
@@ -282,15 +294,20 @@ export class PairStage {
     }
   }
 
+  get #ports(): {service: number; origin: number}[] {
+    return Array.from({length: this.options.services ?? SERVICE_PORTS.length}, (_, index) => servicePorts(index))
+  }
+
   #edge(letter?: Letter): string {
-    const services = SERVICE_PORTS.map((port, index) => {
-      const listen = this.#endpoint(1, letter === undefined ? 21 : 20, port)
-      const origin = this.#endpoint(3, 21, ORIGIN_PORTS[index])
-      return `    - {name: service-${port}, listen: "${listen}", origin: "${origin}", gateways: ["${this.#middle}"]}`
+    const services = this.#ports.map(({service, origin}) => {
+      const listen = this.#endpoint(1, letter === undefined ? 21 : 20, service)
+      const target = this.#endpoint(3, 21, origin)
+      return `    - {name: service-${service}, listen: "${listen}", origin: "${target}", gateways: ["${this.#middle}"]}`
     })
     return [
       'edge:',
       `  keyFile: ${this.#keys}`,
+      `  zeroRtt: ${this.options.zeroRtt ?? true}`,
       '  services:',
       ...services,
       ...(letter === undefined
@@ -303,8 +320,9 @@ export class PairStage {
     return [
       'gateway:',
       `  keyFile: ${this.#keys}`,
+      `  zeroRtt: ${this.options.zeroRtt ?? true}`,
       `  listen: "${this.#middle}"`,
-      `  allowOrigins: [${ORIGIN_PORTS.map((port) => `"${this.#endpoint(3, 21, port)}"`).join(', ')}]`,
+      `  allowOrigins: [${this.#ports.map(({origin}) => `"${this.#endpoint(3, 21, origin)}"`).join(', ')}]`,
       ...(letter === undefined
         ? []
         : this.#pair('gateway', letter, [2, 20, letter === 'a' ? 22 : 21], [3, 10, letter === 'a' ? 12 : 11])),

@@ -1,0 +1,110 @@
+import {round} from '../../bench/percentiles.js'
+import {distributionOf, type Distribution} from '../model/distribution.js'
+import type {ConversationTimes} from '../model/conversation.js'
+import type {ModelPath} from '../model/opening.js'
+import type {LiveResult, LiveRow, LiveTimes} from './schema.js'
+
+/** How far a measured saving may be from the modelled one: the greater of the two. */
+export const TOLERANCE_MS = 2
+export const TOLERANCE_SHARE = 0.03
+
+/** Times of one connection over one path, measured or modelled. */
+export type Times = Omit<ConversationTimes, 'waited'>
+
+/** One connection over one path. */
+export interface Sample {
+  connection: number
+  measured: Times
+  modelled: Times
+}
+
+/** Everything that was played over one path. */
+export interface PathSamples {
+  path: ModelPath
+  replicationAckMs: number | null
+  samples: Sample[]
+  errors: string[]
+}
+
+/** Measured beside modelled, path by path. @param all direct among them */
+export function compareRows(all: readonly PathSamples[]): LiveRow[] {
+  const direct = new Map(all.find(({path}) => path === 'direct')?.samples.map((sample) => [sample.connection, sample]))
+  return all.map(({path, replicationAckMs, samples, errors}) => {
+    const handshake = path === 'direct' ? null : saved(samples, direct, (times) => times.handshakeMs)
+    const difference = handshake?.differenceMs
+    return {
+      path,
+      replicationAckMs,
+      played: samples.length + errors.length,
+      failed: errors.length,
+      errorMessages: [...new Set(errors)],
+      measured: timesOf(samples.map(({measured}) => measured)),
+      modelled: timesOf(samples.map(({modelled}) => modelled)),
+      handshakeSavedMs: handshake,
+      firstByteSavedMs: path === 'direct' ? null : saved(samples, direct, (times) => times.firstByteMs),
+      agrees: !handshake?.modelled || !difference ? null : within(difference.p50, handshake.modelled.p50),
+    }
+  })
+}
+
+/** Whether a difference is small enough beside what was modelled. */
+export function within(differenceMs: number, modelledMs: number): boolean {
+  return Math.abs(differenceMs) <= Math.max(TOLERANCE_MS, TOLERANCE_SHARE * Math.abs(modelledMs))
+}
+
+/** What lies behind the differences; see the schema. */
+export function explain(all: readonly PathSamples[]): LiveResult['explained'] {
+  const excess = (path: ModelPath, paired: boolean): number | null =>
+    median(
+      all
+        .filter((each) => each.path === path && (each.replicationAckMs !== null) === paired)
+        .flatMap(({samples}) => samples.map(({measured, modelled}) => measured.handshakeMs - modelled.handshakeMs)),
+    )
+  const direct = excess('direct', false)
+  const zeroRtt = excess('zero-rtt', false)
+  const pair = excess('zero-rtt', true)
+  return {directMs: direct, relaysMs: less(zeroRtt, direct), pairMs: less(pair, zeroRtt)}
+}
+
+function saved(
+  samples: readonly Sample[],
+  direct: ReadonlyMap<number, Sample>,
+  of: (times: Times) => number | null,
+): NonNullable<LiveRow['handshakeSavedMs']> {
+  const pairs = samples.flatMap(({connection, measured, modelled}) => {
+    const base = direct.get(connection)
+    if (!base) return []
+    const measuredSaved = less(of(base.measured), of(measured))
+    const modelledSaved = less(of(base.modelled), of(modelled))
+    return measuredSaved === null || modelledSaved === null ? [] : [{measuredSaved, modelledSaved}]
+  })
+  return {
+    measured: distributionOf(pairs.map(({measuredSaved}) => measuredSaved)),
+    modelled: distributionOf(pairs.map(({modelledSaved}) => modelledSaved)),
+    differenceMs: distributionOf(pairs.map(({measuredSaved, modelledSaved}) => measuredSaved - modelledSaved)),
+  }
+}
+
+function timesOf(times: readonly Times[]): LiveTimes {
+  const of = (key: keyof Times): Distribution | null =>
+    distributionOf(
+      times.flatMap((each) => {
+        const value = each[key]
+        return value === null ? [] : [value]
+      }),
+    )
+  return {
+    connectMs: of('connectMs'),
+    handshakeMs: of('handshakeMs'),
+    firstByteMs: of('firstByteMs'),
+    completedMs: of('completedMs'),
+  }
+}
+
+function less(from: number | null, what: number | null): number | null {
+  return from === null || what === null ? null : round(from - what)
+}
+
+function median(values: readonly number[]): number | null {
+  return distributionOf(values)?.p50 ?? null
+}
