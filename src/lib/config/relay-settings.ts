@@ -7,18 +7,10 @@ import type {PairSettings} from '../pair/pair-config.js'
 import type {EdgeConfig, EdgeServiceConfig, GatewayConfig} from '../relay/process-config.js'
 import {formatEndpoint, parseEndpoint, type Endpoint} from '../wire/endpoint.js'
 import {readConfigFile} from './config-file.js'
+import {DEFAULTS} from './defaults.js'
 import {parseDuration} from './duration.js'
 import {pairSettings} from './pair-settings.js'
-import type {EdgeSection, GatewaySection} from './schema.js'
-
-/** Defaults of both roles, ms where times. */
-const IDLE_TIMEOUT_MS = 3_600_000
-const CONNECT_TIMEOUT_MS = 10_000
-const DRAIN_TIMEOUT_MS = 30_000
-const CONFIRM_TIMEOUT_MS = 1000
-const HEALTH_INTERVAL_MS = 2000
-const PREAMBLE_TIMEOUT_MS = 5000
-const MAX_PENDING = 4096
+import {pairProcesses, type EdgeSection, type GatewaySection} from './schema.js'
 
 /** Descriptors that a relay process needs beside those of connections. */
 const SPARE_DESCRIPTORS = 64
@@ -100,9 +92,9 @@ export function edgeSettings(flags: EdgeFlags): RelaySettings<EdgeConfig> {
         gateways: service.gateways.map((gateway) => names.indexOf(formatEndpoint(gateway))),
       })),
       gateways: [...gateways.values()],
-      confirmTimeoutMs: duration(flags, 'confirm-timeout') ?? file.confirmTimeout ?? CONFIRM_TIMEOUT_MS,
-      healthIntervalMs: duration(flags, 'health-interval') ?? file.healthInterval ?? HEALTH_INTERVAL_MS,
-      retryOtherGateway: flags['retry-other-gateway'] ?? file.retryOtherGateway ?? true,
+      confirmTimeoutMs: duration(flags, 'confirm-timeout') ?? file.confirmTimeout ?? DEFAULTS.confirmTimeout,
+      healthIntervalMs: duration(flags, 'health-interval') ?? file.healthInterval ?? DEFAULTS.healthInterval,
+      retryOtherGateway: flags['retry-other-gateway'] ?? file.retryOtherGateway ?? DEFAULTS.retryOtherGateway,
     },
   }
 }
@@ -129,8 +121,11 @@ export function gatewaySettings(flags: GatewayFlags): RelaySettings<GatewayConfi
       ...common.config,
       listen,
       allowOrigins: [...origins.texts],
-      preambleTimeoutMs: duration(flags, 'preamble-timeout') ?? file.preambleTimeout ?? PREAMBLE_TIMEOUT_MS,
-      maxPending: Math.min(common.config.limits.maxConnections, flags['max-pending'] ?? file.maxPending ?? MAX_PENDING),
+      preambleTimeoutMs: duration(flags, 'preamble-timeout') ?? file.preambleTimeout ?? DEFAULTS.preambleTimeout,
+      maxPending: Math.min(
+        common.config.limits.maxConnections,
+        flags['max-pending'] ?? file.maxPending ?? DEFAULTS.maxPending,
+      ),
       replayWindowPath: '',
     },
   }
@@ -149,7 +144,7 @@ function edgeServices(flags: EdgeFlags, file: EdgeSection): Service[] {
   const byFlag = flags.listen !== undefined || flags.origin !== undefined || flags.gateway !== undefined
   if (!byFlag) {
     if (fromFile.length === 0) throw missing('--listen, --origin and --gateway', 'edge.services')
-    return unique(fromFile)
+    return fromFile
   }
 
   if (fromFile.length > 1) {
@@ -172,23 +167,13 @@ function edgeServices(flags: EdgeFlags, file: EdgeSection): Service[] {
   return [{name: base?.name ?? 'default', listen, origin, gateways}]
 }
 
-function unique(services: Service[]): Service[] {
-  const names = new Set<string>()
-  for (const {name} of services) {
-    if (names.has(name)) throw new OverlayError('CONFIG_INVALID', `edge.services: two services are named "${name}"`)
-    names.add(name)
-  }
-
-  return services
-}
-
 function commonSettings(role: 'edge' | 'gateway', flags: CommonFlags, file: EdgeSection | GatewaySection) {
   const keyFile = flags['key-file'] ?? file.keyFile
   if (keyFile === undefined) throw missing('--key-file', 'keyFile')
-  const pair = file.pair === undefined ? null : pairSettings(file.pair, role, flags['replication-versions'])
+  const pair = file.pair === undefined ? null : pairSettings(file.pair, flags['replication-versions'])
   const processes = flags.processes ?? file.processes ?? (pair === null ? availableParallelism() : 1)
   if (pair !== null && processes !== 1) {
-    throw new OverlayError('CONFIG_INVALID', `${role}.processes: ${processes}, but a member of a pair has one`, {
+    throw new OverlayError('CONFIG_INVALID', `${role}.processes: ${pairProcesses(processes)}`, {
       suggestions: ['leave processes away'],
     })
   }
@@ -198,17 +183,17 @@ function commonSettings(role: 'edge' | 'gateway', flags: CommonFlags, file: Edge
     processes,
     pair,
     keyFile,
-    drainTimeoutMs: duration(flags, 'drain-timeout') ?? file.drainTimeout ?? DRAIN_TIMEOUT_MS,
-    zeroRtt: flags['zero-rtt'] ?? file.zeroRtt ?? true,
+    drainTimeoutMs: duration(flags, 'drain-timeout') ?? file.drainTimeout ?? DEFAULTS.drainTimeout,
+    zeroRtt: flags['zero-rtt'] ?? file.zeroRtt ?? DEFAULTS.zeroRtt,
     interfaces: flags.interface ?? file.interfaces ?? [],
-    initialWindow: flags['initial-window'] ?? file.initialWindow ?? 0,
+    initialWindow: flags['initial-window'] ?? file.initialWindow ?? DEFAULTS.initialWindow,
     clockOffsetSeconds: flags['clock-offset'] ?? 0,
     config: {
       congestionControl: flags['congestion-control'] ?? file.congestionControl ?? null,
-      connectTimeoutMs: duration(flags, 'connect-timeout') ?? file.connectTimeout ?? CONNECT_TIMEOUT_MS,
+      connectTimeoutMs: duration(flags, 'connect-timeout') ?? file.connectTimeout ?? DEFAULTS.connectTimeout,
       pair: null,
       limits: {
-        idleTimeoutMs: duration(flags, 'idle-timeout') ?? file.idleTimeout ?? IDLE_TIMEOUT_MS,
+        idleTimeoutMs: duration(flags, 'idle-timeout') ?? file.idleTimeout ?? DEFAULTS.idleTimeout,
         maxConnections: flags['max-connections'] ?? file.maxConnections ?? connectionsThatFit(),
       },
     },

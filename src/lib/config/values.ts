@@ -1,0 +1,97 @@
+import {z} from 'zod'
+
+import {OverlayError} from '../errors/index.js'
+import {OriginAllowList} from '../relay/origin-allow-list.js'
+import {parseAddress, parseEndpoint, parseNetworkAddress} from '../wire/endpoint.js'
+import {parseDuration} from './duration.js'
+
+/** Kinds of values in the configuration file. */
+
+export const endpoint = text((value, what) => parseEndpoint(value, what))
+export const address = text((value, what) => parseAddress(value, what))
+export const networkAddress = text((value, what) => parseNetworkAddress(value, what))
+export const allowedOrigin = text((value, what) => new OriginAllowList([value], what).texts[0])
+
+/** ms. */
+export const duration = text((value, what) => parseDuration(value, what))
+
+/** PATH_MAX; what no path can have is a NUL. */
+export const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  // eslint-disable-next-line no-control-regex
+  .regex(/^[^\u0000]*$/, 'a path without NUL')
+
+/** IFNAMSIZ less the NUL; see dev_valid_name(). */
+export const interfaceName = z.string().regex(/^(?!\.\.?$)[^\s/:]{1,15}$/, 'not the name of an interface')
+
+/** TCP_CA_NAME_MAX less the NUL. */
+export const congestionControlName = z.string().regex(/^\w{1,15}$/, 'not the name of a congestion control, e.g. bbr')
+
+/** A key that may be left out. @param fallback what holds then, as it would stand in the file; for docs and JSON Schema */
+export function optional<Schema extends z.ZodType>(schema: Schema, description: string, fallback?: unknown) {
+  return schema.optional().meta({description, ...(fallback !== undefined && {default: fallback})})
+}
+
+/** A key that must be there. */
+export function needed<Schema extends z.ZodType>(schema: Schema, description: string): Schema {
+  return schema.meta({description})
+}
+
+/**
+ * A rule between keys of one section. It is judged when the keys themselves are good, whatever else is wrong, so that all
+ * problems are found in one go.
+ *
+ * @param keys that the rule reads
+ * @param judge returns the problems, each with the place of what to change
+ */
+export function rule<Section>(keys: readonly (keyof Section & string)[], judge: (section: Section) => RuleProblem[]) {
+  return z.superRefine<Section>(
+    (section, context) => {
+      for (const {at, message} of judge(section)) context.addIssue({code: 'custom', path: [...at], message})
+    },
+    {
+      when: ({value, issues}) =>
+        typeof value === 'object' &&
+        value !== null &&
+        !issues.some((issue) => issue.path === undefined || (keys as unknown[]).includes(issue.path[0])),
+    },
+  )
+}
+
+export interface RuleProblem {
+  /** Path within the section. */
+  at: readonly (number | string)[]
+  message: string
+}
+
+/** One problem for each member that stands twice. @param same text that is equal for equal members */
+export function repeated<Item>(
+  items: readonly Item[],
+  same: (item: Item) => string,
+  problem: (item: Item, index: number, first: number) => RuleProblem,
+): RuleProblem[] {
+  const seen = new Map<string, number>()
+  const problems: RuleProblem[] = []
+  for (const [index, item] of items.entries()) {
+    const first = seen.get(same(item))
+    if (first === undefined) seen.set(same(item), index)
+    else problems.push(problem(item, index, first))
+  }
+
+  return problems
+}
+
+/** A string that a reader of ours turns into a value; its message becomes the problem's. */
+function text<Value>(read: (value: string, what: string) => Value) {
+  return z.string().transform((value, context) => {
+    try {
+      return read(value, 'value')
+    } catch (error) {
+      const message = error instanceof OverlayError ? error.message.replace(/^value: /, '') : String(error)
+      context.addIssue({code: 'custom', message})
+      return z.NEVER
+    }
+  })
+}
