@@ -87,14 +87,21 @@ export function parseBytes<Schema extends z.ZodType>(bytes: Buffer, schema: Sche
     resolveKnownTags: false,
     schema: 'core',
     stringKeys: true,
+    uniqueKeys: false,
   })
   const index = new LineIndex(document, counter)
+  const problems: ConfigProblem[] = index.repeated.map(({path, line}) => ({
+    key: path.join('.'),
+    line,
+    message: 'the key stands there twice',
+  }))
   // A tag that is not known is a warning to the parser: the value would not be what its author meant.
   const broken = [...document.errors, ...document.warnings]
-  const problems = broken.map((error) => yamlProblem(error, index))
-  // Of a file that says something twice, the rest can be judged.
-  if (broken.some(({code}) => code !== 'DUPLICATE_KEY')) return {config: null, problems: told(problems)}
+  if (broken.length > 0) {
+    return {config: null, problems: told([...problems, ...broken.map((error) => yamlProblem(error, index))])}
+  }
 
+  // Of a file that says something twice, the rest can be judged.
   const value = plainValue(document, index)
   if ('problem' in value) return {config: null, problems: told([...problems, value.problem])}
   const result = schema.safeParse(value.plain ?? {}, {reportInput: true})
@@ -121,7 +128,7 @@ function yamlProblem(error: YAMLError, index: LineIndex): ConfigProblem {
   return {
     key: index.keyAt(offset).join('.'),
     line: index.lineAt(offset),
-    message: error.code === 'DUPLICATE_KEY' ? 'the key stands there twice' : error.message.split('\n')[0],
+    message: error.message.split('\n')[0],
   }
 }
 

@@ -4,6 +4,8 @@ type Part = number | string
 
 /** Where the keys of a document stand. Built once, so that many problems cost no more than one. */
 export class LineIndex {
+  /** Keys that stand in their section already. The parser's own search for them takes the square of their number. */
+  readonly repeated: {path: Part[]; line: number}[] = []
   private readonly lines = new Map<string, number>()
   /** Keys in the order of the text. */
   private readonly offsets: {offset: number; path: Part[]}[] = []
@@ -54,8 +56,12 @@ export class LineIndex {
   private add(node: unknown, path: Part[]): void {
     if (isAlias(node)) this.alias ??= {path, line: this.startOf(node)}
     else if (isMap(node)) {
+      const names = new Set<string>()
       for (const {key, value} of node.items) {
-        const inner = [...path, isScalar(key) ? String(key.value) : String(key)]
+        const name = isScalar(key) ? String(key.value) : String(key)
+        const inner = [...path, name]
+        if (names.has(name)) this.repeated.push({path: inner, line: isNode(key) ? this.startOf(key) : this.root})
+        names.add(name)
         if (isNode(key)) this.note(key, inner)
         this.add(value, inner)
       }

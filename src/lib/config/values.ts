@@ -15,13 +15,13 @@ export const allowedOrigin = text((value, what) => new OriginAllowList([value], 
 /** ms. */
 export const duration = text((value, what) => parseDuration(value, what))
 
-/** PATH_MAX; what no path can have is a NUL. */
+/** PATH_MAX. */
 export const path = z
   .string()
   .min(1)
   .max(4096)
   // eslint-disable-next-line no-control-regex
-  .regex(/^[^\u0000]*$/, 'a path without NUL')
+  .regex(/^[^\u0000-\u001F\u007F]*$/, 'not a path: a control character stands in it')
 
 /** IFNAMSIZ less the NUL; see dev_valid_name(). */
 export const interfaceName = z.string().regex(/^(?!\.\.?$)[^\s/:]{1,15}$/, 'not the name of an interface')

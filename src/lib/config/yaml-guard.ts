@@ -13,8 +13,8 @@ const DEEPEST = 32
 /** Columns that a line may be indented by. */
 const WIDEST_INDENT = 256
 
-/** Words and signs. A configuration with 256 services has 20,000. */
-const MOST_TOKENS = 50_000
+/** Words and signs. A configuration with 256 services has 15,000. */
+const MOST_TOKENS = 30_000
 
 export interface Unfit {
   /** Counted from 1. */

@@ -117,7 +117,7 @@ describe('config check', () => {
     ['20,000 brackets', `edge:\n  services: ${'['.repeat(20_000)}`, '2 : nested deeper than 32 levels'],
     ['20,000 dashes', `edge:\n  services: ${'\n   - '}${'- '.repeat(20_000)}`, '3 : nested deeper than 32 levels'],
     ['300 columns', `edge:\n${' '.repeat(300)}processes: 1\n`, '2 : indented by more than 256 columns'],
-    ['100,000 commas', `edge: [${'1,'.repeat(100_000)}]`, '1 : more than 50000 words and signs'],
+    ['100,000 commas', `edge: [${'1,'.repeat(100_000)}]`, '1 : more than 30000 words and signs'],
     ['more than 1 MiB', '#'.repeat(1_048_577), '1 : larger than 1048576 bytes'],
     ['a NUL', 'edge:\n  keyFile: a\0b\n', '2 : a control character (0x00)'],
     ['Latin-1', Buffer.from('edge:\n  keyFile: schlüssel\n', 'latin1'), '2 : not UTF-8 (byte 0xfc)'],
