@@ -63,7 +63,7 @@ const service = z
 
 /** Keys that edge and gateway share. */
 const common = {
-  keyFile: optional(path, 'file with the keys that edges and gateways share, mode 600'),
+  keyFile: optional(path, 'file with the keys that edges and gateways share, mode 600; needed, here or by flag'),
   processes: optional(processes, 'relay processes; as many as there are CPUs when left out, one in a pair'),
   zeroRtt: optional(z.boolean(), 'zero-RTT handshake on the middle leg', DEFAULTS.zeroRtt),
   interfaces: optional(
@@ -114,7 +114,10 @@ const edge = z
       'dial another gateway even when the silent one may have passed the first bytes on, so that the origin may see them twice',
       DEFAULTS.retryOtherGateway,
     ),
-    services: optional(z.array(service).min(1).max(MAX_SERVICES), 'each has one listener, one origin and its gateways'),
+    services: optional(
+      z.array(service).min(1).max(MAX_SERVICES),
+      'each has one listener, one origin and its gateways; needed, here or one by flags',
+    ),
   })
   .check(
     onePairProcess,
@@ -141,11 +144,11 @@ const gateway = z
     ...common,
     listen: optional(
       z.union([endpoint.transform((one) => [one]), z.array(endpoint).min(1).max(MAX_LISTENERS)]),
-      'where edges connect: one, or a list, e.g. one of each address family',
+      'where edges connect: one, or a list, e.g. one of each address family; needed, here or by flag',
     ),
     allowOrigins: optional(
       z.array(allowedOrigin).min(1).max(MAX_ORIGINS),
-      'origins that edges may reach, ADDRESS[/LENGTH]:PORT; PORT may be a range or *',
+      'origins that edges may reach, ADDRESS[/LENGTH]:PORT; PORT may be a range or *; needed, here or by flag',
     ),
     preambleTimeout: optional(
       duration,

@@ -7,13 +7,13 @@ import {parseDuration} from './duration.js'
 
 /** Kinds of values in the configuration file. */
 
-export const endpoint = text((value, what) => parseEndpoint(value, what))
-export const address = text((value, what) => parseAddress(value, what))
-export const networkAddress = text((value, what) => parseNetworkAddress(value, what))
-export const allowedOrigin = text((value, what) => new OriginAllowList([value], what).texts[0])
+export const endpoint = text('address:port', (value, what) => parseEndpoint(value, what))
+export const address = text('address', (value, what) => parseAddress(value, what))
+export const networkAddress = text('address/prefix', (value, what) => parseNetworkAddress(value, what))
+export const allowedOrigin = text('origin', (value, what) => new OriginAllowList([value], what).texts[0])
 
 /** ms. */
-export const duration = text((value, what) => parseDuration(value, what))
+export const duration = text('duration', (value, what) => parseDuration(value, what))
 
 /** PATH_MAX. */
 export const path = z
@@ -83,9 +83,14 @@ export function repeated<Item>(
   return problems
 }
 
-/** A string that a reader of ours turns into a value; its message becomes the problem's. */
-function text<Value>(read: (value: string, what: string) => Value) {
-  return z.string().transform((value, context) => {
+/**
+ * A string that a reader of ours turns into a value; its message becomes the problem's.
+ *
+ * @param format what it is, for JSON Schema and docs
+ */
+function text<Value>(format: string, read: (value: string, what: string) => Value) {
+  const written = z.string().meta({format})
+  return written.transform((value, context) => {
     try {
       return read(value, 'value')
     } catch (error) {

@@ -1,8 +1,12 @@
 import {expect} from 'chai'
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
 
 import {parseBytes, type ConfigProblem} from '../../../src/lib/config/config-file.js'
 import {renderCheck} from '../../../src/lib/config/check.js'
-import {configSchema} from '../../../src/lib/config/schema.js'
+import {edgeSettings, gatewaySettings} from '../../../src/lib/config/relay-settings.js'
+import {configSchema, type ConfigFile} from '../../../src/lib/config/schema.js'
 import {randomConfig} from '../../support/random-config.js'
 
 /** As many as `npm run test:fuzz-config` says; a sample otherwise. */
@@ -28,6 +32,7 @@ describe('config check under random files', () => {
       if (good) expect(problems, `seed ${seed}`).to.deep.equal([])
       expect((config === null) === problems.length > 0, `seed ${seed}`).to.equal(true)
       for (const problem of problems) expectPlaced(problem, bytes, seed)
+      if (config !== null) expectStartAgrees(config, bytes, seed)
       verdicts[config === null ? 'refused' : 'valid']++
     }
 
@@ -41,6 +46,29 @@ describe('config check under random files', () => {
     }
   })
 })
+
+/** What is valid here, start does not refuse; flags give what the file leaves out. */
+function expectStartAgrees({edge, gateway}: ConfigFile, bytes: Buffer, seed: number): void {
+  const directory = mkdtempSync(join(tmpdir(), 'ov-'))
+  try {
+    const path = join(directory, 'overlay.yaml')
+    writeFileSync(path, bytes)
+    const flags = {name: 'default', config: path, 'key-file': 'keys'}
+    const service = {listen: '127.0.0.1:1', origin: '127.0.0.1:2', gateway: ['127.0.0.1:3']}
+    if (edge) edgeSettings({...flags, ...(edge.services === undefined && service)})
+    if (gateway) {
+      gatewaySettings({
+        ...flags,
+        ...(gateway.listen === undefined && {listen: ['127.0.0.1:1']}),
+        ...(gateway.allowOrigins === undefined && {'allow-origin': ['127.0.0.1:2']}),
+      })
+    }
+  } catch (error) {
+    throw new Error(`seed ${seed}: start refuses what check calls valid`, {cause: error})
+  } finally {
+    rmSync(directory, {recursive: true})
+  }
+}
 
 /** The key may be empty only where the file as a whole is at fault. */
 function expectPlaced({key, line, message}: ConfigProblem, bytes: Buffer, seed: number): void {
