@@ -12,13 +12,13 @@ comments in it are not kept. Only the ids are printed. A file that others can re
 
 To rotate without refusing anybody, edges, gateways and pairs alike:
 1. On one host: overlay key rotate FILE --prepare. The new key is the second: accepted, and not yet sent with.
-2. Copy the file to every other host (scp -p), and send SIGHUP to every edge and gateway.
+2. Copy the file to every other host (scp -p), and have every edge and gateway read it: "edge reload", "gateway reload", or SIGHUP.
    Now everybody accepts both.
-3. On every host, in any order: overlay key rotate FILE --activate, then SIGHUP. The new key is sent with.
-The old key is accepted until the next rotation drops it; delete its line and send SIGHUP to drop it at once.
+3. On every host, in any order: overlay key rotate FILE --activate, then reload. The new key is sent with.
+The old key is accepted until the next rotation drops it; delete its line and reload to drop it at once.
 
 Without --prepare and --activate the new key is sent with at once. That refuses nobody where no pair is, as long as the
-file reaches every gateway, and each has got its SIGHUP, before the first edge gets it: an edge chooses the key, a gateway
+file reaches every gateway, and each has been reloaded, before the first edge gets it: an edge chooses the key, a gateway
 answers with the same.
 
 Handshakes put by "edge attach" or "gateway attach" have no process to signal: run attach again.`
