@@ -11,6 +11,7 @@ import {
   duration,
   endpoint,
   interfaceName,
+  listRule,
   needed,
   optional,
   path,
@@ -60,6 +61,8 @@ const service = z
       })),
     ),
   )
+
+type Service = z.output<typeof service>
 
 /** Keys that edge and gateway share. */
 const common = {
@@ -121,7 +124,7 @@ const edge = z
   })
   .check(
     onePairProcess,
-    rule(['services'], ({services = []}) => [
+    listRule<'services', Service>('services', (services) => [
       ...repeated(
         services,
         ({name}) => name,
@@ -132,10 +135,10 @@ const edge = z
         ({listen}) => same(listen),
         ({listen, name}, index, first) => ({
           at: ['services', index, 'listen'],
-          message: `"${services[first].name}" and "${name}" both listen on ${formatEndpoint(listen)}`,
+          message: `"${services[first]?.name}" and "${name}" both listen on ${formatEndpoint(listen)}`,
         }),
       ),
-      ...tooManyGateways(services.flatMap(({gateways}) => gateways)),
+      ...tooManyGateways(services.flatMap((each) => each?.gateways ?? [])),
     ]),
   )
 

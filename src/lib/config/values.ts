@@ -60,21 +60,43 @@ export function rule<Section>(keys: readonly (keyof Section & string)[], judge: 
   )
 }
 
+/**
+ * A rule between the members of a list: judged over those that are good themselves.
+ *
+ * @param judge gets the list with undefined in the place of what is not good
+ */
+export function listRule<Key extends string, Item>(
+  key: Key,
+  judge: (items: readonly (Item | undefined)[]) => RuleProblem[],
+) {
+  return z.superRefine<{[K in Key]?: readonly Item[] | undefined}>(
+    (section, context) => {
+      const items = section[key]
+      if (!Array.isArray(items)) return
+      const bad = new Set(context.issues.filter(({path}) => path?.[0] === key).map(({path}) => path?.[1]))
+      const good = (items as readonly Item[]).map((item, index) => (bad.has(index) ? undefined : item))
+      for (const {at, message} of judge(good)) context.addIssue({code: 'custom', path: [...at], message})
+    },
+    {when: ({value}) => typeof value === 'object' && value !== null},
+  )
+}
+
 export interface RuleProblem {
   /** Path within the section. */
   at: readonly (number | string)[]
   message: string
 }
 
-/** One problem for each member that stands twice. @param same text that is equal for equal members */
+/** One problem for each member that stands twice; what is undefined is passed over. @param same text that is equal for equal members */
 export function repeated<Item>(
-  items: readonly Item[],
+  items: readonly (Item | undefined)[],
   same: (item: Item) => string,
   problem: (item: Item, index: number, first: number) => RuleProblem,
 ): RuleProblem[] {
   const seen = new Map<string, number>()
   const problems: RuleProblem[] = []
   for (const [index, item] of items.entries()) {
+    if (item === undefined) continue
     const first = seen.get(same(item))
     if (first === undefined) seen.set(same(item), index)
     else problems.push(problem(item, index, first))

@@ -110,6 +110,21 @@ describe('config check', () => {
     it(`finds ${what}`, () => expect(problems(text)).to.deep.equal([expected]))
   }
 
+  it('judges the good services between themselves when another is not', () => {
+    const text = [
+      'edge:',
+      '  services:',
+      `    - ${SERVICE}`,
+      `    - ${SERVICE.replace('443', 'x')}`,
+      `    - ${SERVICE}`,
+    ]
+    expect(problems(text.join('\n'))).to.deep.equal([
+      '4 edge.services.1.listen: "0.0.0.0:x" is not ADDRESS:PORT',
+      '5 edge.services.2.name: two services are named "web"',
+      '5 edge.services.2.listen: "web" and "web" both listen on 0.0.0.0:443',
+    ])
+  })
+
   const unfit: [string, Buffer | string, string][] = [
     ['an empty file', '', '1 : neither edge nor gateway stands in it'],
     ['a list', '\n- edge\n', '2 : is a list, and must be a section with keys'],
