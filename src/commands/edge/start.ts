@@ -1,8 +1,10 @@
 import {Flags} from '@oclif/core'
 
+import {changedKeys} from '../../lib/config/changed-keys.js'
 import {edgeSettings} from '../../lib/config/relay-settings.js'
+import {Resolution} from '../../lib/config/resolution.js'
 import {edgePlane} from '../../lib/relay/attached-plane.js'
-import {runInForeground, type StoppedEvent} from '../../lib/relay/foreground.js'
+import {runInForeground, type ReadyEvent, type StoppedEvent} from '../../lib/relay/foreground.js'
 import type {LogLine} from '../../lib/relay/rate-limited-log.js'
 import {StartCommand, startFlags} from '../../lib/relay/start-command.js'
 
@@ -11,7 +13,8 @@ export default class EdgeStart extends StartCommand {
   static override description = `Listens for clients, dials a gateway for each and asks it to connect to the origin. What a client sends first is kept
 until a gateway has accepted the connection, and sent again over the next one when it fails.
 
-Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is left; SIGHUP reads the key file again.`
+Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is left; SIGHUP reads configuration and
+key file again, as "edge reload" does.`
   static override examples = [
     {
       description: 'One service over two gateways, the first preferred',
@@ -63,8 +66,12 @@ Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is le
 
   protected async perform(): Promise<StoppedEvent> {
     const {flags} = await this.parse(EdgeStart)
-    const settings = edgeSettings(flags)
+    const resolution = new Resolution('edge')
+    const settings = edgeSettings(flags, resolution)
     const log = (line: LogLine) => this.writeLog(line, 'edge', settings.name)
-    return runInForeground(settings, edgePlane(settings, log), {ready: (event) => this.announce(event), log})
+    const output = {ready: (event: ReadyEvent) => this.announce(event), log}
+    return runInForeground(settings, edgePlane(settings, log), output, () =>
+      changedKeys(resolution, (again) => edgeSettings(flags, again)),
+    )
   }
 }

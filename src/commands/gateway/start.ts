@@ -1,8 +1,10 @@
 import {Flags} from '@oclif/core'
 
+import {changedKeys} from '../../lib/config/changed-keys.js'
 import {gatewaySettings} from '../../lib/config/relay-settings.js'
+import {Resolution} from '../../lib/config/resolution.js'
 import {gatewayPlane} from '../../lib/relay/attached-plane.js'
-import {runInForeground, type StoppedEvent} from '../../lib/relay/foreground.js'
+import {runInForeground, type ReadyEvent, type StoppedEvent} from '../../lib/relay/foreground.js'
 import type {LogLine} from '../../lib/relay/rate-limited-log.js'
 import {StartCommand, startFlags} from '../../lib/relay/start-command.js'
 
@@ -11,7 +13,8 @@ export default class GatewayStart extends StartCommand {
   static override description = `Listens for edges, checks the preamble that each connection starts with, and connects to the origin it names if that is
 allowed. A preamble opens one connection, at this gateway only.
 
-Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is left; SIGHUP reads the key file again.`
+Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is left; SIGHUP reads configuration and
+key file again, as "gateway reload" does.`
   static override examples = [
     {
       description: 'For the web servers of one network',
@@ -60,8 +63,12 @@ Runs in the foreground. SIGTERM or SIGINT drains, a second one resets what is le
 
   protected async perform(): Promise<StoppedEvent> {
     const {flags} = await this.parse(GatewayStart)
-    const settings = gatewaySettings(flags)
+    const resolution = new Resolution('gateway')
+    const settings = gatewaySettings(flags, resolution)
     const log = (line: LogLine) => this.writeLog(line, 'gateway', settings.name)
-    return runInForeground(settings, gatewayPlane(settings, log), {ready: (event) => this.announce(event), log})
+    const output = {ready: (event: ReadyEvent) => this.announce(event), log}
+    return runInForeground(settings, gatewayPlane(settings, log), output, () =>
+      changedKeys(resolution, (again) => gatewaySettings(flags, again)),
+    )
   }
 }

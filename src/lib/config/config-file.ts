@@ -1,20 +1,37 @@
-import {readFileSync} from 'node:fs'
-import {LineCounter, isMap, isNode, parseDocument, type Document} from 'yaml'
+import {LineCounter, parseDocument, type Document, type YAMLError} from 'yaml'
 import type {z} from 'zod'
 
-import {nearest} from '../cli/nearest.js'
 import {OverlayError} from '../errors/index.js'
+import {readBytes} from './config-text.js'
+import {issueWords} from './issue-words.js'
+import {LineIndex} from './line-index.js'
 import {configSchema, type ConfigFile} from './schema.js'
+import {yamlText} from './yaml-guard.js'
 
 /** One thing wrong with a configuration file. */
 export interface ConfigProblem {
-  /** Dotted path, e.g. `edge.services.0.listen`; empty for the file itself. */
+  /** Dotted path, e.g. `edge.services.0.listen`; the nearest key before it for what is no YAML; empty for the file itself. */
   key: string
-  /** Counted from 1; null when it cannot be told. */
-  line: number | null
+  /** Counted from 1. */
+  line: number
   message: string
   suggestion?: string
 }
+
+/** What a YAML file says, or what is wrong with it. */
+export interface Parsed<Config> {
+  config: Config | null
+  problems: ConfigProblem[]
+}
+
+/** Problems that are told of one file; what is beyond is counted. */
+const MOST_PROBLEMS = 1000
+
+/** Characters of a key or message; values of the file stand in them. */
+const LONGEST_TEXT = 300
+
+/** Nodes that aliases may stand for (maxAliasCount of yaml). */
+const MOST_ALIASES = 100
 
 /**
  * Reads a configuration file.
@@ -22,107 +39,115 @@ export interface ConfigProblem {
  * @throws OverlayError CONFIG_INVALID naming the first problem with its line, and how many there are
  */
 export function readConfigFile(path: string): ConfigFile {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new OverlayError('CONFIG_INVALID', `configuration file ${path} cannot be read`, {
-      cause: (error as NodeJS.ErrnoException).code,
-    })
-  }
-
-  const {config, problems} = parseConfig(text)
+  const {config, problems} = readYaml(path, 'configuration file', configSchema)
   if (config) return config
   throw problemError(path, problems)
+}
+
+/**
+ * The same for any schema, without the verdict.
+ *
+ * @param what kind of file it is, for the message when it cannot be read
+ * @throws OverlayError CONFIG_INVALID when the file cannot be read
+ */
+export function readYaml<Schema extends z.ZodType>(
+  path: string,
+  what: string,
+  schema: Schema,
+): Parsed<z.output<Schema>> {
+  return parseBytes(readBytes(path, what), schema)
 }
 
 /** @param path of the file that has the problems, of which there is one at least */
 export function problemError(path: string, problems: readonly ConfigProblem[]): OverlayError {
   const [first] = problems
-  const where = first.line === null ? path : `${path}, line ${first.line}`
   const key = first.key === '' ? '' : `${first.key}: `
-  return new OverlayError('CONFIG_INVALID', `${where}: ${key}${first.message}`, {
+  return new OverlayError('CONFIG_INVALID', `${path}, line ${first.line}: ${key}${first.message}`, {
     cause: problems.length > 1 ? `and ${problems.length - 1} more` : undefined,
     suggestions: first.suggestion ? [first.suggestion] : [],
   })
 }
 
-/** The same from text: the configuration, or what is wrong with it. */
-export function parseConfig(text: string): {config: ConfigFile | null; problems: ConfigProblem[]} {
-  return parseYaml(text, configSchema)
+/** The configuration of a text, or what is wrong with it. */
+export function parseConfig(text: string): Parsed<ConfigFile> {
+  return parseBytes(Buffer.from(text), configSchema)
 }
 
-/** YAML of any schema: what it says, or what is wrong with it, each problem with its key and line. */
-export function parseYaml<Schema extends z.ZodType>(
-  text: string,
-  schema: Schema,
-): {config: z.output<Schema> | null; problems: ConfigProblem[]} {
-  const lineCounter = new LineCounter()
-  const document = parseDocument(text, {lineCounter})
-  if (document.errors.length > 0) {
-    const problems = document.errors.map((error) => ({
-      key: '',
-      line: lineCounter.linePos(error.pos[0]).line,
-      message: error.message.split('\n')[0].replace(/ at line \d+.*$/, ''),
-    }))
-    return {config: null, problems}
+/** YAML of any schema, each problem with its key and line. Never throws. */
+export function parseBytes<Schema extends z.ZodType>(bytes: Buffer, schema: Schema): Parsed<z.output<Schema>> {
+  const text = yamlText(bytes)
+  if (typeof text !== 'string') return {config: null, problems: [{key: '', ...text}]}
+  const counter = new LineCounter()
+  const document = parseDocument(text, {
+    lineCounter: counter,
+    logLevel: 'error',
+    merge: false,
+    prettyErrors: false,
+    // Sets, dates and binary data of YAML 1.1 are no values of ours.
+    resolveKnownTags: false,
+    schema: 'core',
+    stringKeys: true,
+    uniqueKeys: false,
+  })
+  const index = new LineIndex(document, counter)
+  const problems: ConfigProblem[] = index.repeated.map(({path, line}) => ({
+    key: path.join('.'),
+    line,
+    message: 'the key stands there twice',
+  }))
+  // A tag that is not known is a warning to the parser: the value would not be what its author meant.
+  const broken = [...document.errors, ...document.warnings]
+  if (broken.length > 0) {
+    return {config: null, problems: told([...problems, ...broken.map((error) => yamlProblem(error, index))])}
   }
 
-  const result = schema.safeParse(document.toJS() ?? {})
-  if (result.success) return {config: result.data, problems: []}
-  const problems = result.error.issues.flatMap((issue) => describe(issue, schema, document, lineCounter))
-  return {config: null, problems}
+  // Of a file that says something twice, the rest can be judged.
+  const value = plainValue(document, index)
+  if ('problem' in value) return {config: null, problems: told([...problems, value.problem])}
+  const result = schema.safeParse(value.plain ?? {}, {reportInput: true})
+  if (!result.success) {
+    for (const {path, ...rest} of result.error.issues.flatMap((issue) => issueWords(issue, schema))) {
+      problems.push({key: path.join('.'), line: index.lineOf(path), ...rest})
+    }
+  }
+
+  return problems.length === 0 ? {config: result.data!, problems} : {config: null, problems: told(problems)}
 }
 
-function describe(issue: z.core.$ZodIssue, schema: z.ZodType, document: Document, lines: LineCounter): ConfigProblem[] {
-  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(schema, path)
-    return issue.keys.map((key) => {
-      const near = nearest(key, known)
-      return {
-        key: [...path, key].join('.'),
-        line: lineOf(document, lines, [...path, key]),
-        message: 'there is no such key',
-        suggestion: near ? `${near}` : `known here: ${known.join(', ')}`,
-      }
-    })
+function plainValue(document: Document, index: LineIndex): {plain: unknown} | {problem: ConfigProblem} {
+  try {
+    return {plain: document.toJS({maxAliasCount: MOST_ALIASES})}
+  } catch (error) {
+    const {path, line} = index.firstAlias()
+    return {problem: {key: path.join('.'), line, message: (error as Error).message}}
   }
-
-  return [{key: path.join('.'), line: lineOf(document, lines, path), message: issue.message}]
 }
 
-/** The keys that the schema has at a path. */
-function knownKeys(root: z.ZodType, path: readonly (number | string)[]): string[] {
-  let schema: unknown = root
-  for (const part of path) {
-    schema = unwrap(schema)
-    const inner = schema as {shape?: Record<string, unknown>; element?: unknown}
-    schema = typeof part === 'number' ? inner.element : inner.shape?.[part]
+function yamlProblem(error: YAMLError, index: LineIndex): ConfigProblem {
+  const [offset] = error.pos
+  return {
+    key: index.keyAt(offset).join('.'),
+    line: index.lineAt(offset),
+    message: error.message.split('\n')[0],
   }
-
-  return Object.keys((unwrap(schema) as {shape?: object} | undefined)?.shape ?? {})
 }
 
-function unwrap(schema: unknown): unknown {
-  let inner = schema as {unwrap?: () => unknown; element?: unknown} | undefined
-  while (inner && typeof inner.unwrap === 'function' && inner.element === undefined) {
-    inner = inner.unwrap() as typeof inner
-  }
-
-  return inner
+/** In the order of the file, cut to what a terminal shows. */
+function told(problems: ConfigProblem[]): ConfigProblem[] {
+  const ordered = problems.sort((a, b) => a.line - b.line)
+  const more = ordered.length - MOST_PROBLEMS
+  const shown = ordered.slice(0, MOST_PROBLEMS).map((problem) => ({
+    ...problem,
+    key: printable(problem.key),
+    message: printable(problem.message),
+  }))
+  if (more > 0) shown.push({key: '', line: ordered[MOST_PROBLEMS].line, message: `and ${more} more problems`})
+  return shown
 }
 
-/** The line of a key; of its nearest ancestor when the key itself is not there. */
-function lineOf(document: Document, lines: LineCounter, path: readonly (number | string)[]): number | null {
-  for (let {length} = path; length > 0; length--) {
-    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true)
-    const last = path[length - 1]
-    const key = isMap(parent)
-      ? parent.items.find((pair) => isNode(pair.key) && pair.key.toJSON() === last)?.key
-      : document.getIn(path.slice(0, length), true)
-    if (isNode(key) && key.range) return lines.linePos(key.range[0]).line
-  }
-
-  return null
+/** Values of the file come to a terminal and a log: no control characters, and no more than can be read. */
+function printable(text: string): string {
+  const cut =
+    text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT / 2)} … ${text.slice(-LONGEST_TEXT / 2)}` : text
+  return cut.replaceAll(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }

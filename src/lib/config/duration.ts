@@ -23,3 +23,9 @@ export function parseDuration(text: string, what: string): number {
 
   return ms
 }
+
+/** The shortest text that {@link parseDuration} reads as so many ms: 3,600,000 is `1h`, 1500 is `1500ms`. */
+export function formatDuration(ms: number): string {
+  const unit = ['h', 'm', 's'].find((name) => ms % UNITS[name] === 0) ?? 'ms'
+  return `${ms / UNITS[unit]}${unit}`
+}

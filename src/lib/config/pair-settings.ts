@@ -1,61 +1,46 @@
 import {OverlayError} from '../errors/index.js'
 import type {EtcdSettings} from '../coordination/etcd-coordination.js'
 import type {PairSettings} from '../pair/pair-config.js'
+import {formatEndpoint} from '../wire/endpoint.js'
 import {HIGHEST_VERSION, LOWEST_VERSION} from '../replication/link-setup.js'
 import {DEFAULT_SETTINGS} from '../replication/settings.js'
-import type {EtcdSection, PairSection} from './schema.js'
+import {ETCD_DEFAULTS, PAIR_DEFAULTS} from './defaults.js'
+import type {EtcdSection, PairSection} from './pair-schema.js'
+import {Resolution, type Sources} from './resolution.js'
 
 /** What a backup keeps beyond what the owner lets it: records of flows, small pieces. */
 const JOURNAL_MARGIN = 2
 
-const ETCD_PREFIX = '/overlay/pairs'
-/** Of the owner's lease in etcd, ms. */
-const ETCD_TTL_MS = 10_000
-const LEAST_TTL_MS = 2000
-
-/** By how much two clocks may differ over a lease, and a tick of the owner's loop, ms. */
-const CLOCK_MARGIN_MS = 50
-
 /**
  * The pair of a configuration file, with defaults filled in.
  *
- * @param role edge or gateway, for messages
  * @param versions of the replication protocol, `LOW-HIGH`; all that this program speaks when not given
- * @throws OverlayError CONFIG_INVALID
+ * @param resolution remembers where each value comes from
+ * @throws OverlayError USAGE for versions that are none; the schema has judged the rest
  */
-export function pairSettings(section: PairSection, role: string, versions?: string): PairSettings {
-  const heartbeatMs = section.heartbeat ?? DEFAULT_SETTINGS.heartbeatMs
-  const leaseMs = section.lease ?? DEFAULT_SETTINGS.leaseMs
-  const takeoverMs = section.takeover ?? DEFAULT_SETTINGS.takeoverMs
-  if (leaseMs < 5 * heartbeatMs) {
-    throw invalid(role, `lease: ${leaseMs} ms is less than five heartbeats of ${heartbeatMs} ms`)
-  }
-
-  if (takeoverMs < leaseMs + CLOCK_MARGIN_MS) {
-    throw invalid(role, `takeover: ${takeoverMs} ms is not ${CLOCK_MARGIN_MS} ms more than the lease of ${leaseMs} ms`)
-  }
-
-  const families = section.virtualAddresses.filter(
-    ({address, peer}) => address.address.includes(':') !== peer.includes(':'),
-  )
-  if (families.length > 0) {
-    throw invalid(role, `virtualAddresses: ${families[0].address.address} and its peer are of different families`)
-  }
-
-  const journalBytes = section.journalLimit ?? DEFAULT_SETTINGS.journalBytes
+export function pairSettings(
+  section: PairSection,
+  {versions, resolution = new Resolution('edge')}: {versions?: string; resolution?: Resolution} = {},
+): PairSettings {
+  const given = <Key extends keyof PairSection & string>(key: Key) => ({key: `pair.${key}`, byFile: section[key]})
+  const journalBytes = resolution.pick<number>(given('journalLimit'), PAIR_DEFAULTS.journalLimit)
   return {
-    member: section.member,
-    listen: section.listen,
-    peer: section.peer,
+    member: resolution.pick(given('member'), section.member),
+    listen: resolution.pick(given('listen'), section.listen, formatEndpoint),
+    peer: resolution.pick(given('peer'), section.peer, formatEndpoint),
     versions: versions === undefined ? [LOWEST_VERSION, HIGHEST_VERSION] : versionRange(versions),
-    virtualAddresses: section.virtualAddresses.map(({address, peer}) => ({...address, peer})),
-    etcd: section.coordination === undefined ? null : etcdSettings(section.coordination.etcd, role),
+    virtualAddresses: resolution
+      .pick(given('virtualAddresses'), section.virtualAddresses, (all) =>
+        all.map(({address: {address, prefix}, peer}) => `${address}/${prefix}, peer ${peer}`),
+      )
+      .map(({address, peer}) => ({...address, peer})),
+    etcd: etcdSettings(section.coordination?.etcd, resolution),
     settings: {
       ...DEFAULT_SETTINGS,
-      heartbeatMs,
-      leaseMs,
-      takeoverMs,
-      onBackupLoss: section.onBackupLoss ?? DEFAULT_SETTINGS.onBackupLoss,
+      heartbeatMs: resolution.duration(given('heartbeat'), PAIR_DEFAULTS.heartbeat),
+      leaseMs: resolution.duration(given('lease'), PAIR_DEFAULTS.lease),
+      takeoverMs: resolution.duration(given('takeover'), PAIR_DEFAULTS.takeover),
+      onBackupLoss: resolution.pick(given('onBackupLoss'), PAIR_DEFAULTS.onBackupLoss),
       journalBytes,
       maxHeld: Math.min(DEFAULT_SETTINGS.maxHeld, Math.floor(journalBytes / JOURNAL_MARGIN)),
       maxOutstanding: Math.min(DEFAULT_SETTINGS.maxOutstanding, Math.floor(journalBytes / 4)),
@@ -63,20 +48,25 @@ export function pairSettings(section: PairSection, role: string, versions?: stri
   }
 }
 
-function etcdSettings(
-  {endpoints, name, prefix = ETCD_PREFIX, ttl = ETCD_TTL_MS, caFile, certFile, keyFile}: EtcdSection,
-  role: string,
-): EtcdSettings {
-  if (ttl < LEAST_TTL_MS) throw invalid(role, `coordination.etcd.ttl: ${ttl} ms is less than ${LEAST_TTL_MS} ms`)
-  if ((certFile === undefined) !== (keyFile === undefined)) {
-    throw invalid(role, 'coordination.etcd: certFile and keyFile belong together')
+function etcdSettings(section: EtcdSection | undefined, resolution: Resolution): EtcdSettings | null {
+  if (section === undefined) return null
+  const given = <Key extends keyof EtcdSection & string>(key: Key) => ({
+    key: `pair.coordination.etcd.${key}`,
+    byFile: section[key],
+  })
+  return {
+    endpoints: resolution.pick(given('endpoints'), section.endpoints),
+    name: resolution.pick(given('name'), section.name),
+    prefix: resolution.pick<string>(given('prefix'), ETCD_DEFAULTS.prefix),
+    ttl: Math.ceil(resolution.duration(given('ttl'), ETCD_DEFAULTS.ttl) / 1000),
+    caFile: file(given('caFile'), resolution),
+    certFile: file(given('certFile'), resolution),
+    keyFile: file(given('keyFile'), resolution),
   }
+}
 
-  if (certFile !== undefined && caFile === undefined) {
-    throw invalid(role, 'coordination.etcd: certFile without caFile: whom to trust must be said')
-  }
-
-  return {endpoints, name, prefix, ttl: Math.ceil(ttl / 1000), caFile, certFile, keyFile}
+function file(sources: Sources<string>, resolution: Resolution): string | undefined {
+  return resolution.pick<string | null>(sources, null) ?? undefined
 }
 
 function versionRange(text: string): [number, number] {
@@ -86,8 +76,4 @@ function versionRange(text: string): [number, number] {
   }
 
   return [Number(lowest), Number(highest)]
-}
-
-function invalid(role: string, problem: string): OverlayError {
-  return new OverlayError('CONFIG_INVALID', `${role}.pair.${problem}`)
 }

@@ -7,18 +7,12 @@ import type {PairSettings} from '../pair/pair-config.js'
 import type {EdgeConfig, EdgeServiceConfig, GatewayConfig} from '../relay/process-config.js'
 import {formatEndpoint, parseEndpoint, type Endpoint} from '../wire/endpoint.js'
 import {readConfigFile} from './config-file.js'
+import {DEFAULTS} from './defaults.js'
 import {parseDuration} from './duration.js'
+import {edgeServices} from './edge-services.js'
 import {pairSettings} from './pair-settings.js'
-import type {EdgeSection, GatewaySection} from './schema.js'
-
-/** Defaults of both roles, ms where times. */
-const IDLE_TIMEOUT_MS = 3_600_000
-const CONNECT_TIMEOUT_MS = 10_000
-const DRAIN_TIMEOUT_MS = 30_000
-const CONFIRM_TIMEOUT_MS = 1000
-const HEALTH_INTERVAL_MS = 2000
-const PREAMBLE_TIMEOUT_MS = 5000
-const MAX_PENDING = 4096
+import {Resolution} from './resolution.js'
+import {pairProcesses, type EdgeSection, type GatewaySection} from './schema.js'
 
 /** Descriptors that a relay process needs beside those of connections. */
 const SPARE_DESCRIPTORS = 64
@@ -82,15 +76,29 @@ export interface GatewayFlags extends CommonFlags {
 /**
  * Flag or environment, else file, else default.
  *
+ * @param resolution remembers where each value comes from
  * @throws OverlayError USAGE, CONFIG_INVALID
  */
-export function edgeSettings(flags: EdgeFlags): RelaySettings<EdgeConfig> {
+export function edgeSettings(flags: EdgeFlags, resolution = new Resolution('edge')): RelaySettings<EdgeConfig> {
   const file = (flags.config === undefined ? undefined : readConfigFile(flags.config).edge) ?? {}
-  const services = edgeServices(flags, file)
+  const services = edgeServices(flags, file, resolution)
+  const common = commonSettings(flags, file, resolution)
+  const timeouts = {
+    confirmTimeoutMs: timeout('confirmTimeout', 'confirm-timeout', flags, file, resolution),
+    healthIntervalMs: timeout('healthInterval', 'health-interval', flags, file, resolution),
+  }
+  const retryOtherGateway = resolution.pick(
+    {
+      key: 'retryOtherGateway',
+      flag: 'retry-other-gateway',
+      byFlag: flags['retry-other-gateway'],
+      byFile: file.retryOtherGateway,
+    },
+    DEFAULTS.retryOtherGateway,
+  )
   const gateways = new Map<string, Endpoint>()
   for (const service of services) for (const gateway of service.gateways) gateways.set(formatEndpoint(gateway), gateway)
   const names = [...gateways.keys()]
-  const common = commonSettings('edge', flags, file)
   return {
     ...common,
     listeners: services.map((service) => service.listen),
@@ -104,9 +112,8 @@ export function edgeSettings(flags: EdgeFlags): RelaySettings<EdgeConfig> {
         gateways: service.gateways.map((gateway) => names.indexOf(formatEndpoint(gateway))),
       })),
       gateways: [...gateways.values()],
-      confirmTimeoutMs: duration(flags, 'confirm-timeout') ?? file.confirmTimeout ?? CONFIRM_TIMEOUT_MS,
-      healthIntervalMs: duration(flags, 'health-interval') ?? file.healthInterval ?? HEALTH_INTERVAL_MS,
-      retryOtherGateway: flags['retry-other-gateway'] ?? file.retryOtherGateway ?? true,
+      ...timeouts,
+      retryOtherGateway,
     },
   }
 }
@@ -116,84 +123,72 @@ export function edgeSettings(flags: EdgeFlags): RelaySettings<EdgeConfig> {
  *
  * @throws OverlayError USAGE, CONFIG_INVALID
  */
-export function gatewaySettings(flags: GatewayFlags): RelaySettings<GatewayConfig> {
+export function gatewaySettings(
+  flags: GatewayFlags,
+  resolution = new Resolution('gateway'),
+): RelaySettings<GatewayConfig> {
   const file = (flags.config === undefined ? undefined : readConfigFile(flags.config).gateway) ?? {}
-  const listen = flags.listen?.map((text) => parseEndpoint(text, '--listen')) ?? file.listen
-  if (listen === undefined) throw missing('--listen', 'gateway.listen')
-  const allowOrigins = flags['allow-origin'] ?? file.allowOrigins
-  if (allowOrigins === undefined) throw missing('--allow-origin', 'gateway.allowOrigins')
+  const listen = resolution.need<readonly Endpoint[]>(
+    {
+      key: 'listen',
+      flag: 'listen',
+      byFlag: flags.listen?.map((text) => parseEndpoint(text, '--listen')),
+      byFile: file.listen,
+    },
+    [],
+    (endpoints) => endpoints.map((endpoint) => formatEndpoint(endpoint)),
+  )
+  const allowOrigins = resolution.need<readonly string[]>(
+    {key: 'allowOrigins', flag: 'allow-origin', byFlag: flags['allow-origin'], byFile: file.allowOrigins},
+    [],
+  )
   // For its errors: the relay processes read it again.
   const origins = new OriginAllowList(allowOrigins, '--allow-origin')
-  const common = commonSettings('gateway', flags, file)
+  const common = commonSettings(flags, file, resolution)
+  const {maxConnections} = common.config.limits
+  const maxPending = {key: 'maxPending', flag: 'max-pending', byFlag: flags['max-pending'], byFile: file.maxPending}
   return {
     ...common,
-    listeners: listen,
-    echo: flags.echo === undefined ? (file.echo ?? null) : parseEndpoint(flags.echo, '--echo'),
+    listeners: [...listen],
+    echo: resolution.pick<Endpoint | null>(
+      {
+        key: 'echo',
+        flag: 'echo',
+        byFlag: flags.echo === undefined ? undefined : parseEndpoint(flags.echo, '--echo'),
+        byFile: file.echo,
+      },
+      null,
+      (endpoint) => (endpoint === null ? null : formatEndpoint(endpoint)),
+    ),
     config: {
       role: 'gateway',
       ...common.config,
-      listen,
+      listen: [...listen],
       allowOrigins: [...origins.texts],
-      preambleTimeoutMs: duration(flags, 'preamble-timeout') ?? file.preambleTimeout ?? PREAMBLE_TIMEOUT_MS,
-      maxPending: Math.min(common.config.limits.maxConnections, flags['max-pending'] ?? file.maxPending ?? MAX_PENDING),
+      preambleTimeoutMs: timeout('preambleTimeout', 'preamble-timeout', flags, file, resolution),
+      maxPending: Math.min(
+        maxConnections,
+        resolution.pick(maxPending, DEFAULTS.maxPending, (count) => Math.min(count, maxConnections)),
+      ),
       replayWindowPath: '',
     },
   }
 }
 
-interface Service {
-  name: string
-  listen: Endpoint
-  origin: Endpoint
-  gateways: Endpoint[]
-}
-
-/** Services of the file; flags make one of their own, or change the only one there is. */
-function edgeServices(flags: EdgeFlags, file: EdgeSection): Service[] {
-  const fromFile = file.services ?? []
-  const byFlag = flags.listen !== undefined || flags.origin !== undefined || flags.gateway !== undefined
-  if (!byFlag) {
-    if (fromFile.length === 0) throw missing('--listen, --origin and --gateway', 'edge.services')
-    return unique(fromFile)
-  }
-
-  if (fromFile.length > 1) {
-    throw new OverlayError(
-      'USAGE',
-      '--listen, --origin and --gateway cannot be used with several services in the file',
-      {
-        suggestions: ['change the file, or leave --config away'],
-      },
-    )
-  }
-
-  const [base] = fromFile
-  const listen = flags.listen === undefined ? base?.listen : parseEndpoint(flags.listen, '--listen')
-  const origin = flags.origin === undefined ? base?.origin : parseEndpoint(flags.origin, '--origin')
-  const gateways = flags.gateway?.map((text) => parseEndpoint(text, '--gateway')) ?? base?.gateways
-  if (listen === undefined) throw missing('--listen', 'edge.services')
-  if (origin === undefined) throw missing('--origin', 'edge.services')
-  if (gateways === undefined) throw missing('--gateway', 'edge.services')
-  return [{name: base?.name ?? 'default', listen, origin, gateways}]
-}
-
-function unique(services: Service[]): Service[] {
-  const names = new Set<string>()
-  for (const {name} of services) {
-    if (names.has(name)) throw new OverlayError('CONFIG_INVALID', `edge.services: two services are named "${name}"`)
-    names.add(name)
-  }
-
-  return services
-}
-
-function commonSettings(role: 'edge' | 'gateway', flags: CommonFlags, file: EdgeSection | GatewaySection) {
-  const keyFile = flags['key-file'] ?? file.keyFile
-  if (keyFile === undefined) throw missing('--key-file', 'keyFile')
-  const pair = file.pair === undefined ? null : pairSettings(file.pair, role, flags['replication-versions'])
-  const processes = flags.processes ?? file.processes ?? (pair === null ? availableParallelism() : 1)
+function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, resolution: Resolution) {
+  const {role} = resolution
+  const keyFile = resolution.need(
+    {key: 'keyFile', flag: 'key-file', byFlag: flags['key-file'], byFile: file.keyFile},
+    '',
+  )
+  const pair =
+    file.pair === undefined ? null : pairSettings(file.pair, {versions: flags['replication-versions'], resolution})
+  const processes = resolution.pick(
+    {key: 'processes', flag: 'processes', byFlag: flags.processes, byFile: file.processes},
+    pair === null ? availableParallelism() : 1,
+  )
   if (pair !== null && processes !== 1) {
-    throw new OverlayError('CONFIG_INVALID', `${role}.processes: ${processes}, but a member of a pair has one`, {
+    throw new OverlayError('CONFIG_INVALID', `${role}.processes: ${pairProcesses(processes)}`, {
       suggestions: ['leave processes away'],
     })
   }
@@ -203,21 +198,61 @@ function commonSettings(role: 'edge' | 'gateway', flags: CommonFlags, file: Edge
     processes,
     pair,
     keyFile,
-    drainTimeoutMs: duration(flags, 'drain-timeout') ?? file.drainTimeout ?? DRAIN_TIMEOUT_MS,
-    zeroRtt: flags['zero-rtt'] ?? file.zeroRtt ?? true,
-    interfaces: flags.interface ?? file.interfaces ?? [],
-    initialWindow: flags['initial-window'] ?? file.initialWindow ?? 0,
+    zeroRtt: resolution.pick(
+      {key: 'zeroRtt', flag: 'zero-rtt', byFlag: flags['zero-rtt'], byFile: file.zeroRtt},
+      DEFAULTS.zeroRtt as boolean,
+    ),
+    interfaces: resolution.pick<string[]>(
+      {key: 'interfaces', flag: 'interface', byFlag: flags.interface, byFile: file.interfaces},
+      [],
+    ),
+    initialWindow: resolution.pick<number>(
+      {key: 'initialWindow', flag: 'initial-window', byFlag: flags['initial-window'], byFile: file.initialWindow},
+      DEFAULTS.initialWindow,
+    ),
     clockOffsetSeconds: flags['clock-offset'] ?? 0,
+    drainTimeoutMs: timeout('drainTimeout', 'drain-timeout', flags, file, resolution),
     config: {
-      congestionControl: flags['congestion-control'] ?? file.congestionControl ?? null,
-      connectTimeoutMs: duration(flags, 'connect-timeout') ?? file.connectTimeout ?? CONNECT_TIMEOUT_MS,
+      congestionControl: resolution.pick<string | null>(
+        {
+          key: 'congestionControl',
+          flag: 'congestion-control',
+          byFlag: flags['congestion-control'],
+          byFile: file.congestionControl,
+        },
+        null,
+      ),
+      connectTimeoutMs: timeout('connectTimeout', 'connect-timeout', flags, file, resolution),
       pair: null,
       limits: {
-        idleTimeoutMs: duration(flags, 'idle-timeout') ?? file.idleTimeout ?? IDLE_TIMEOUT_MS,
-        maxConnections: flags['max-connections'] ?? file.maxConnections ?? connectionsThatFit(),
+        idleTimeoutMs: timeout('idleTimeout', 'idle-timeout', flags, file, resolution),
+        maxConnections: resolution.pick(
+          {
+            key: 'maxConnections',
+            flag: 'max-connections',
+            byFlag: flags['max-connections'],
+            byFile: file.maxConnections,
+          },
+          connectionsThatFit(),
+        ),
       },
     },
   }
+}
+
+type Timeouts = {
+  [Key in keyof typeof DEFAULTS as (typeof DEFAULTS)[Key] extends number ? Key : never]?: number
+}
+
+/** ms. */
+function timeout(
+  key: 'confirmTimeout' | 'connectTimeout' | 'drainTimeout' | 'healthInterval' | 'idleTimeout' | 'preambleTimeout',
+  flag: string,
+  flags: object,
+  file: Timeouts,
+  resolution: Resolution,
+): number {
+  return resolution.duration({key, flag, byFlag: duration(flags, flag), byFile: file[key]}, DEFAULTS[key])
 }
 
 /** The value of a flag that holds a duration; ms. */
@@ -231,10 +266,4 @@ function connectionsThatFit(): number {
   const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))
   const descriptors = match ? Number(match[1]) : 1024
   return Math.max(16, Math.min(1_000_000, Math.floor((descriptors - SPARE_DESCRIPTORS) / 2)))
-}
-
-function missing(flag: string, key: string): OverlayError {
-  return new OverlayError('USAGE', `${flag} is needed`, {
-    suggestions: [`give ${flag}, or --config with a file that has ${key}`],
-  })
 }

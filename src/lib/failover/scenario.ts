@@ -1,9 +1,7 @@
-import {readFileSync} from 'node:fs'
 import {z} from 'zod'
 
-import {parseYaml, problemError} from '../config/config-file.js'
+import {problemError, readYaml} from '../config/config-file.js'
 import {parseDuration} from '../config/duration.js'
-import {OverlayError} from '../errors/index.js'
 
 /** What a scenario file says (docs/FAILOVER.md). Times in ms, sizes in bytes. */
 
@@ -150,16 +148,7 @@ export type Scenario = z.output<typeof scenarioSchema>
  * @throws OverlayError CONFIG_INVALID naming the first problem with its line
  */
 export function readScenario(path: string): Scenario {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new OverlayError('CONFIG_INVALID', `scenario ${path} cannot be read`, {
-      cause: (error as NodeJS.ErrnoException).code,
-    })
-  }
-
-  const {config, problems} = parseYaml(text, scenarioSchema)
+  const {config, problems} = readYaml(path, 'scenario', scenarioSchema)
   if (config === null) throw problemError(path, problems)
   return config
 }

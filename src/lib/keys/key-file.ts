@@ -47,7 +47,15 @@ const LINE = /^(\d{1,5})\s+([\dA-Fa-f]{64})$/
  * names the line, never what stands in it.
  */
 export function readKeyFile(path: string): KeyRing {
-  let text: string
+  return parseKeys(readKeyText(path), path)
+}
+
+/**
+ * The text of a key file.
+ *
+ * @throws OverlayError KEY_FILE_INVALID when it is missing or readable by others than its owner
+ */
+export function readKeyText(path: string): string {
   let fd = -1
   try {
     fd = openSync(path, 'r')
@@ -62,18 +70,16 @@ export function readKeyFile(path: string): KeyRing {
       )
     }
 
-    text = readFileSync(fd, 'utf8')
+    return readFileSync(fd, 'utf8')
   } catch (error) {
     if (error instanceof OverlayError) throw error
     throw new OverlayError('KEY_FILE_INVALID', `key file ${path} cannot be read`, {
       cause: (error as NodeJS.ErrnoException).code,
-      suggestions: [`(umask 077; echo "1 $(openssl rand -hex 32)" > ${path})`],
+      suggestions: [`overlay key new ${path}`],
     })
   } finally {
     if (fd >= 0) closeSync(fd)
   }
-
-  return parseKeys(text, path)
 }
 
 /** The same from text; `path` is for messages. */

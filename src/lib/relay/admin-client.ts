@@ -7,7 +7,7 @@ import {InstanceDirectory, instanceNames, type RelayRole} from './run-directory.
 export type AdminRequest =
   | {command: 'status'}
   | {command: 'drain'; timeoutMs?: number}
-  | {command: 'pair-claim' | 'pair-handover' | 'reload-keys'}
+  | {command: 'pair-claim' | 'pair-handover' | 'reload' | 'reload-keys'}
 
 /**
  * Asks a running edge or gateway.

@@ -31,20 +31,23 @@ export interface ForegroundOutput {
 
 /**
  * Runs an edge or gateway in the foreground until it has drained. SIGTERM and SIGINT drain, a second one resets what is
- * left; SIGHUP reads the key file again.
+ * left; SIGHUP reads configuration and key file again.
  *
+ * @param changed reads the configuration again: keys whose values are not those that run
  * @throws OverlayError what {@link Supervisor.start} throws
  */
 export async function runInForeground(
   settings: RelaySettings<ProcessConfig>,
   plane: HandshakePlane | null,
   output: ForegroundOutput,
+  changed?: () => string[],
 ): Promise<StoppedEvent> {
   const {name, config} = settings
   const supervisor = new Supervisor({
     ...settings,
     pair: pairPlane(settings),
     plane,
+    changed,
     log: (line) => output.log(line),
   })
   const stop = (): void => {
@@ -54,9 +57,14 @@ export async function runInForeground(
   }
 
   const reload = (): void => {
-    supervisor.reloadKeys().catch((error: unknown) => {
+    supervisor.reload().catch((error: unknown) => {
       const {message} = toOverlayError(error)
-      output.log({level: 'error', kind: 'keys', message: `the keys stay as they are: ${message}`, suppressed: 0})
+      output.log({
+        level: 'error',
+        kind: 'reload',
+        message: `nothing changed, the keys stay as they are: ${message}`,
+        suppressed: 0,
+      })
     })
   }
 

@@ -18,6 +18,7 @@ import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
 import type {LogLevel, LogLine} from './rate-limited-log.js'
 import {RelayChild} from './relay-child.js'
 import {PacketEcho} from './packet-echo.js'
+import type {ReloadReport} from './reload.js'
 import {ReplayFile} from './replay-file.js'
 import {InstanceDirectory} from './run-directory.js'
 import {edgeTraffic, gatewayTraffic, type EdgeTraffic, type GatewayTraffic} from './status-report.js'
@@ -49,6 +50,12 @@ export interface SupervisorSettings {
   pair: PairPlane | null
   /** Null when zero-RTT is off. */
   plane: HandshakePlane | null
+  /**
+   * Reads the configuration again: keys whose values are not those that run. Without it there is none to read.
+   *
+   * @throws OverlayError CONFIG_INVALID
+   */
+  changed?(): string[]
   log(line: LogLine): void
 }
 
@@ -207,6 +214,22 @@ export class Supervisor {
   }
 
   /**
+   * Reads the configuration and the key file again. Keys hold from now on; what else has changed is named and needs a
+   * restart. On an error in either file everything stays as it is.
+   *
+   * @throws OverlayError CONFIG_INVALID, KEY_FILE_INVALID
+   */
+  async reload(): Promise<ReloadReport> {
+    const restart = this.settings.changed?.() ?? []
+    const keys = await this.reloadKeys()
+    if (restart.length > 0) {
+      this.log('warning', 'reload', `changed in the configuration, and needs a restart: ${restart.join(', ')}`)
+    }
+
+    return {keys, restart}
+  }
+
+  /**
    * Reads the key file again; on an error the keys stay as they are.
    *
    * @throws OverlayError KEY_FILE_INVALID
@@ -258,6 +281,10 @@ export class Supervisor {
         return this.drain(request.timeoutMs)
       }
 
+      case 'reload': {
+        return this.reload()
+      }
+
       case 'reload-keys': {
         return this.reloadKeys()
       }
@@ -273,7 +300,7 @@ export class Supervisor {
       default: {
         throw new OverlayError(
           'USAGE',
-          'the admin socket knows status, drain, reload-keys, pair-handover and pair-claim',
+          'the admin socket knows status, drain, reload, reload-keys, pair-handover and pair-claim',
         )
       }
     }

@@ -105,7 +105,7 @@ describe('configuration file', () => {
     ],
     ['a missing key', 'edge:\n  services:\n    - name: a\n', 'edge.services.0.listen', 3, undefined],
     ['a number out of range', 'edge: {processes: 0}\n', 'edge.processes', 1, undefined],
-    ['broken YAML', 'edge: [\n', '', 2, undefined],
+    ['broken YAML', 'edge: [\n', 'edge', 2, undefined],
   ]
   for (const [what, text, key, line, suggestion] of problems) {
     it(`names ${what} and its line`, () => {

@@ -6,7 +6,6 @@ import {join} from 'node:path'
 
 import {pairSettings} from '../../../src/lib/config/pair-settings.js'
 import {parseConfig} from '../../../src/lib/config/config-file.js'
-import {OverlayError} from '../../../src/lib/errors/index.js'
 import {EpochFile} from '../../../src/lib/pair/epoch-file.js'
 import {Outbox} from '../../../src/lib/pair/outbox.js'
 import {SourceAddresses} from '../../../src/lib/pair/source-addresses.js'
@@ -158,7 +157,7 @@ const section = (change = '') =>
 
 describe('a pair in the configuration file', () => {
   it('has defaults', () => {
-    const settings = pairSettings(section().config!.edge!.pair!, 'edge')
+    const settings = pairSettings(section().config!.edge!.pair!)
     expect(settings.virtualAddresses).to.deep.equal([{address: '10.1.0.10', prefix: 24, peer: '10.1.0.12'}])
     expect(settings.settings).to.include({leaseMs: 250, takeoverMs: 400, heartbeatMs: 10, onBackupLoss: 'solo'})
   })
@@ -168,7 +167,11 @@ describe('a pair in the configuration file', () => {
     ['a lease of few heartbeats', '    heartbeat: 100ms', /less than five heartbeats/],
   ] as const) {
     it(`refuses ${what}`, () => {
-      expect(() => pairSettings(section(change).config!.edge!.pair!, 'edge')).to.throw(OverlayError, message)
+      expect(
+        section(change)
+          .problems.map((problem) => problem.message)
+          .join('; '),
+      ).to.match(message)
     })
   }
 

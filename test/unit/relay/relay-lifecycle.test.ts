@@ -236,6 +236,35 @@ describe('an edge and a gateway from start to end', () => {
     expect((await gateway.ended).code).to.equal(0)
   }).timeout(30_000)
 
+  it('reads configuration and keys again on reload, or changes nothing', async () => {
+    const listen = freeAddress()
+    const section = {keyFile: overlay.keyFile, listen, allowOrigins: ['127.0.0.1:*'], zeroRtt: false, processes: 1}
+    const config = overlay.writeConfig({gateway: section})
+    const gateway = run('gateway', 'start', '--config', config)
+    await gateway.line(/ready/)
+    const reload = async (): Promise<{code: number | null; result: unknown}> => {
+      const {code, out} = await run('gateway', 'reload', '--json').ended
+      return {code, result: JSON.parse(out)}
+    }
+
+    overlay.writeKeys(2, 1)
+    expect(await reload()).to.deep.equal({code: 0, result: {keys: {current: 2, previous: 1}, restart: []}})
+    overlay.writeKeys(3, 2)
+    overlay.writeConfig({gateway: {...section, idelTimeout: '5m'}})
+    const refused = await reload()
+    expect(refused.code).to.equal(2)
+    expect(refused.result).to.have.nested.property('error.code', 'CONFIG_INVALID')
+    gateway.kill('SIGHUP')
+    await gateway.line(/nothing changed, the keys stay as they are: .*idelTimeout/)
+    overlay.writeConfig({gateway: {...section, idleTimeout: '5m', allowOrigins: ['127.0.0.1:80']}})
+    expect(await reload()).to.deep.equal({
+      code: 3,
+      result: {keys: {current: 3, previous: 2}, restart: ['gateway.allowOrigins', 'gateway.idleTimeout']},
+    })
+    gateway.kill('SIGINT')
+    expect((await gateway.ended).code).to.equal(0)
+  }).timeout(60_000)
+
   it('leaves no process when the supervisor is killed, and starts again over what it left', async () => {
     const middle = freeAddress()
     const words = ['gateway', 'start', '--listen', middle, '--allow-origin', '127.0.0.1:*']
