@@ -76,7 +76,7 @@ check 'manifest' manifest_is_committed
 suite unit 300
 if ((EUID == 0)); then
   traces >"$work/before"
-  suite lab 780
+  suite lab 1500
   # Elsewhere somebody else's lab may come and go meanwhile.
   if [[ ${CI:-} == true ]]; then check 'nothing is left behind by the lab tests' nothing_left_behind; fi
 else

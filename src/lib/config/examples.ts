@@ -38,6 +38,7 @@ const GATEWAY = `gateway:
     - "[fd00:9::]/64:8000-8099"
 ${COMMON}  # preambleTimeout: 5s         # in which a connection must show its preamble
   # maxPending: 4096            # connections of one process that have shown none
+  # echo: 203.0.113.9:7009      # where probes that hold the key may ask how their packets arrived
 `
 
 const PAIR = `# One of the two servers of a gateway region: member a. On the other one member is b, listen and peer change
