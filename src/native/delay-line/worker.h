@@ -20,8 +20,6 @@ static const int64_t WAKE_EARLY = 100000, SPIN_SHARE = 100, SPIN_SAVED = 4 * (in
  * leaves the processors to what is measured. A delay of SLACK_SHARE times the slack at least is then still kept.
  */
 static const int64_t MAX_SLACK = NS_PER_MS, SLACK_SHARE = 4;
-/* A packet waits so long for others that are due within this time, and all leave in one call: late, never early. */
-static const int64_t GATHER = 20000;
 /* Batches that are fetched before what is due is looked at again. */
 enum { MAX_RECEIVES = 8 };
 
@@ -149,15 +147,6 @@ static void send_due(struct direction *d, struct batch *b) {
   }
 }
 
-/* When send_due() is to be called next; 0: nothing is on its way. */
-static int64_t next_due(const struct direction *d) {
-  if (d->heap_count == 0) return 0;
-  int64_t first = d->heap[0].at, second = INT64_MAX;
-  for (uint32_t child = 1; child <= 2 && child < d->heap_count; child++)
-    if (d->heap[child].at < second) second = d->heap[child].at;
-  return d->set.delay > SLACK_SHARE * GATHER && second <= first + GATHER ? first + GATHER : first;
-}
-
 static void *work(void *argument) {
   struct direction *d = argument;
   struct batch *b = calloc(1, sizeof *b);
@@ -190,7 +179,7 @@ static void *work(void *argument) {
       fetch = clock_ns(CLOCK_MONOTONIC) + (slack > MAX_SLACK ? MAX_SLACK : slack);
     }
     send_due(d, b);
-    next = next_due(d);
+    next = d->heap_count > 0 ? d->heap[0].at : 0; /* never before its time: what is due meanwhile leaves with it */
     pthread_mutex_unlock(&d->lock);
   }
 }
