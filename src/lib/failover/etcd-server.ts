@@ -1,9 +1,10 @@
-import {spawn, type ChildProcess} from 'node:child_process'
+import type {ChildProcess} from 'node:child_process'
 import {existsSync, mkdirSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import {OverlayError} from '../errors/index.js'
+import type {Lab} from '../lab/lab.js'
 
 const READY_DEADLINE_MS = 10_000
 const POLL_MS = 20
@@ -20,15 +21,17 @@ export class EtcdServer {
   ) {}
 
   /**
-   * @param directory of its own; who removes it stops this first
+   * @param lab that it ends with; it needs none of its addresses
+   * @param directory of its own
    * @throws OverlayError PROGRAM_MISSING, DEADLINE_EXCEEDED
    */
-  static async start(directory: string): Promise<EtcdServer> {
+  static async start(lab: Lab, directory: string): Promise<EtcdServer> {
     mkdirSync(directory, {recursive: true})
     const peer = 'unix://peer:1'
-    const child = spawn(
-      'etcd',
+    const {child} = lab.spawn(
+      'origin',
       [
+        ['etcd'],
         ['--data-dir', 'data'],
         ['--listen-client-urls', `unix://${SOCKET}`],
         ['--advertise-client-urls', `unix://${SOCKET}`],
@@ -69,14 +72,5 @@ export class EtcdServer {
 
   resume(): void {
     this.child.kill('SIGCONT')
-  }
-
-  async stop(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return
-    const ended = new Promise((resolve) => {
-      this.child.once('exit', resolve)
-    })
-    this.child.kill('SIGKILL')
-    await ended
   }
 }

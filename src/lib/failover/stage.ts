@@ -1,6 +1,5 @@
 import {randomBytes} from 'node:crypto'
-import {mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs'
-import {tmpdir} from 'node:os'
+import {mkdirSync, readFileSync, readdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {setTimeout as sleep} from 'node:timers/promises'
 
@@ -8,6 +7,7 @@ import {overlayCommand} from '../cli/node-entry.js'
 import {OverlayError} from '../errors/index.js'
 import type {HostProcess} from '../lab/host-process.js'
 import {Lab} from '../lab/lab.js'
+import {labDirectory} from '../lab/state.js'
 import type {LinkEngineName} from '../lab/spec.js'
 import type {MemberStatus} from '../pair/pair-control.js'
 import {askSocket} from '../relay/admin-client.js'
@@ -75,7 +75,8 @@ export function servicePorts(index: number): {service: number; origin: number} {
 export class PairStage {
   /** What all members have logged. */
   log = ''
-  readonly #directory = mkdtempSync(join(tmpdir(), 'overlay-failover-'))
+  /** In the lab's own, and gone with it. */
+  readonly #directory: string
   readonly #members = new Map<string, HostProcess>()
   readonly #disks = new Map<string, SmallDisk>()
   /** Null unless it decides. */
@@ -84,7 +85,10 @@ export class PairStage {
   private constructor(
     readonly lab: Lab,
     readonly options: StageOptions,
-  ) {}
+  ) {
+    this.#directory = join(labDirectory(lab.name), 'stage')
+    mkdirSync(this.#directory, {mode: 0o700})
+  }
 
   static async up(options: StageOptions): Promise<PairStage> {
     const {rttMs = 10, replicationRttMs = 0} = options
@@ -105,7 +109,7 @@ export class PairStage {
     const stage = new PairStage(lab, options)
     writeFileSync(stage.#keys, `1 ${randomBytes(32).toString('hex')}\n`, {mode: 0o600})
     try {
-      if (options.coordination === 'etcd') stage.etcd = await EtcdServer.start(join(stage.#directory, 'etcd'))
+      if (options.coordination === 'etcd') stage.etcd = await EtcdServer.start(lab, join(stage.#directory, 'etcd'))
       if (options.smallDisks) stage.#giveDisks()
       for (const region of ['gateway', 'edge'] as const) {
         if (options.pairs.includes(region)) await Promise.all([stage.start(region, 'a'), stage.start(region, 'b')])
@@ -137,8 +141,6 @@ export class PairStage {
 
   async down(): Promise<void> {
     await this.lab.down()
-    await this.etcd?.stop()
-    rmSync(this.#directory, {recursive: true, force: true})
   }
 
   /**

@@ -46,13 +46,14 @@ describe('overlay replay --live', () => {
   it('measures the handshake saving that is modelled', () => {
     for (const {path, replicationAckMs, handshakeSavedMs} of live.rows) {
       if (handshakeSavedMs === null) continue
-      // Twice what is called agreement: six connections on a machine that does other things too.
-      expect(Math.abs(handshakeSavedMs.differenceMs!.p50), `${path} ${replicationAckMs}`).to.be.below(4)
+      // A term too many or too few is half a round trip of a leg, 12 ms here; the command itself says what agrees to 2 ms.
+      expect(Math.abs(handshakeSavedMs.differenceMs!.p50), `${path} ${replicationAckMs}`).to.be.below(10)
     }
   })
 
   it('and what the replication-ack latency takes of it', () => {
     const [at0, at20] = live.rows.slice(-2).map(({handshakeSavedMs}) => handshakeSavedMs!.measured!.p50)
-    expect(at0 - at20).to.be.within(16, 24)
+    // Once the 20 ms, neither twice nor not at all.
+    expect(at0 - at20).to.be.within(10, 30)
   })
 })
