@@ -22,7 +22,7 @@ describe('overlay replay --live', () => {
       parameters,
       connections: 6,
       concurrency: 1,
-      repeats: 3,
+      repeats: 5,
       speedUp: 1,
       deadlineMs: 90_000,
     })
@@ -46,14 +46,14 @@ describe('overlay replay --live', () => {
   it('measures the handshake saving that is modelled', () => {
     for (const {path, replicationAckMs, handshakeSavedMs} of live.rows) {
       if (handshakeSavedMs === null) continue
-      // A term too many or too few is half a round trip of a leg, 12 ms here; the command itself says what agrees to 2 ms.
-      expect(Math.abs(handshakeSavedMs.differenceMs!.p50), `${path} ${replicationAckMs}`).to.be.below(10)
+      // Twice what is called agreement: the shortest of five plays of each, on a machine that does other things too.
+      expect(Math.abs(handshakeSavedMs.differenceMs!.p50), `${path} ${replicationAckMs}`).to.be.below(4)
     }
   })
 
   it('and what the replication-ack latency takes of it', () => {
     const [at0, at20] = live.rows.slice(-2).map(({handshakeSavedMs}) => handshakeSavedMs!.measured!.p50)
-    // Once the 20 ms, neither twice nor not at all.
-    expect(at0 - at20).to.be.within(10, 30)
+    // Once the 20 ms.
+    expect(at0 - at20).to.be.within(16, 24)
   })
 })
