@@ -198,6 +198,9 @@ static __noinline int on_segment(struct __sk_buff *skb, const struct gate_segmen
 		count(SETUP_CHILD_FAILED);
 		return TC_ACT_SHOT;
 	}
+	/* what is remembered of an older connection between the same ports must not touch this one */
+	bpf_map_delete_elem(&gated_flows, &g->key);
+	bpf_map_delete_elem(&permits, &g->key);
 	count(SETUP_CHILD);
 	/* on to the gate, which remembers the acknowledgement */
 	return TC_ACT_UNSPEC;

@@ -33,6 +33,9 @@ export const sys = {
   ioctl: libc.func('int ioctl(int, uint64_t, int64_t)') as Int,
   memcpy: libc.func('int64_t memcpy(int64_t, int64_t, uint64_t)') as Int,
   fcntl: libc.func('int fcntl(int, int, int)') as Int,
+  pipe2: libc.func('int pipe2(int64_t, int)') as Int,
+  splice: libc.func('int64_t splice(int, int64_t, int, int64_t, uint64_t, unsigned int)') as Int,
+  tee: libc.func('int64_t tee(int, int, uint64_t, unsigned int)') as Int,
   if_nametoindex: libc.func('unsigned int if_nametoindex(const char *)') as (name: string) => number,
   mount: libc.func('int mount(const char *, const char *, const char *, uint64_t, const char *)') as (
     source: string,

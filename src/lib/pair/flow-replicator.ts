@@ -4,6 +4,8 @@ import type {PairDatapath} from '../gate/pair-datapath.js'
 import {EADDRNOTAVAIL} from '../kernel/errno.js'
 import {readLeg, type LegState} from '../kernel/leg-state.js'
 import {allocate, sys, type Memory} from '../kernel/libc.js'
+import {Pipe} from '../kernel/pipe.js'
+import {hasReceivedFin, peekReceiveQueue, unreadLength} from '../kernel/receive-queue.js'
 import {peekSendQueue, unacknowledged} from '../kernel/send-queue.js'
 import {localName, socketNames} from '../kernel/socket-names.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
@@ -11,7 +13,7 @@ import {bindAddressNoPort, setLocalPortRange} from '../kernel/tcp-socket.js'
 import type {Connection, Side} from '../relay/connection.js'
 import type {RateLimitedLog} from '../relay/rate-limited-log.js'
 import type {PairRelay, Replicator} from '../relay/replicator.js'
-import type {Pending, Primary} from '../replication/primary.js'
+import type {Pending, Primary, Unread} from '../replication/primary.js'
 import {formatAddress} from '../wire/endpoint.js'
 import type {FarLeg} from '../wire/far-leg.js'
 import type {RawEndpoint} from '../wire/leg-record.js'
@@ -42,7 +44,7 @@ export interface ReplicatorHost {
   readonly now: number
   /** The datapath gates nothing. */
   readonly ungated: boolean
-  readonly link: Pick<ReplicationLink, 'place' | 'placeAt'>
+  readonly link: Pick<ReplicationLink, 'pipes' | 'place' | 'placeAt'>
   /** Something is to be sent at the end of this turn. */
   wake(): void
   /** @returns false when there is no backup that holds everything */
@@ -67,6 +69,10 @@ export class FlowReplicator implements Replicator {
   /** What the two directions' send queues held when they were looked into last. */
   readonly #peeked: [Memory, Memory] = [allocate(PEEK_MARGIN), allocate(PEEK_MARGIN)]
   #dialled: PairFlow | null = null
+  /** For a copy of what is spliced next. */
+  #copy: Pipe | null = null
+  /** For a look into what a side has in its pipe. */
+  readonly #look = Pipe.open()
   #repeat = false
 
   constructor(
@@ -79,11 +85,16 @@ export class FlowReplicator implements Replicator {
     private readonly log: RateLimitedLog,
   ) {}
 
-  // What the relay tells.
+  // What the relay asks and tells.
+
+  get fenced(): boolean {
+    const {primary, now} = this.host
+    return primary !== null && !primary.speaks(now)
+  }
 
   open(connection: Connection): boolean {
     const {primary, now} = this.host
-    if (primary === null || !primary.speaks(now)) return false
+    if (primary === null) return false
     try {
       const near = this.#openLeg(connection.near.fd)
       const {far} = connection
@@ -153,6 +164,34 @@ export class FlowReplicator implements Replicator {
     const {id} = connection.flow as PairFlow
     this.host.primary!.received(id, from === connection.near ? 0 : 1, bytes, start, end)
     this.host.wake()
+  }
+
+  get takesPipes(): boolean {
+    this.#copy ??= this.host.link.pipes.take()
+    return this.#copy !== null
+  }
+
+  spliced(from: Side): boolean {
+    const {connection} = from
+    const {id} = connection.flow as PairFlow
+    const {primary} = this.host
+    const pipe = from.pipe!
+    const direction = from === connection.near ? 0 : 1
+    if (!primary!.flows.get(id)?.told) {
+      primary!.received(id, direction, pipe)
+      return true
+    }
+
+    const copy = this.#copy!
+    this.#copy = null
+    if (!copy.copy(pipe)) {
+      this.host.link.pipes.give(copy)
+      return false
+    }
+
+    primary!.received(id, direction, copy)
+    this.host.wake()
+    return true
   }
 
   ended(from: Side): void {
@@ -251,6 +290,21 @@ export class FlowReplicator implements Replicator {
     return this.#pendingOf(direction === 0 ? connection.near : connection.far, direction)
   }
 
+  unread(id: number, direction: Direction): Unread | null {
+    const flow = this.flows.get(id)
+    if (flow === undefined || (direction === 1 && !flow.farOpen)) return null
+    const {fd, ended} = direction === 0 ? flow.connection.near : flow.connection.far
+    if (fd < 0 || ended) return null
+    // In this order: behind a FIN nothing comes any more.
+    const closed = hasReceivedFin(fd)
+    const length = unreadLength(fd)
+    if (this.#peeked[direction].bytes.length < length) this.#peeked[direction] = allocate(2 * length)
+    const memory = this.#peeked[direction]
+    // Of an empty queue a look would take the error of a reset connection away.
+    const bytes = memory.bytes.subarray(0, length > 0 ? peekReceiveQueue(fd, memory) : 0)
+    return bytes.length === 0 && !closed ? null : {bytes, ended: closed}
+  }
+
   // By the clock.
 
   /** Tells the owner what the far peers have acknowledged. */
@@ -304,6 +358,7 @@ export class FlowReplicator implements Replicator {
     this.#forgotten.clear()
     this.paused = false
     this.resumed = false
+    this.relay.resumeAccepting()
   }
 
   #kick(leg: PairLeg | null, offset: number): void {
@@ -325,13 +380,11 @@ export class FlowReplicator implements Replicator {
   #pendingOf(from: Side, direction: Direction): Pending {
     const {peer} = from
     if (peer.gone) return {from: from.received, parts: []}
-    const queued = unacknowledged(peer.fd)
-    if (this.#peeked[direction].bytes.length < queued + PEEK_MARGIN) {
-      this.#peeked[direction] = allocate(2 * (queued + PEEK_MARGIN))
-    }
-
+    const needed = unacknowledged(peer.fd) + from.waiting + PEEK_MARGIN
+    if (this.#peeked[direction].bytes.length < needed) this.#peeked[direction] = allocate(2 * needed)
     const memory = this.#peeked[direction]
-    const length = peekSendQueue(peer.fd, memory)
+    let length = peekSendQueue(peer.fd, memory)
+    if (from.pipe !== null) length += this.#lookInto(from.pipe, memory, length)
     const first = from.received - from.heldLength - length
     // What stands before offset 0 is the relay's own: the backup has it with the far leg.
     const start = Math.max(0, -first)
@@ -344,6 +397,11 @@ export class FlowReplicator implements Replicator {
     }
 
     return {from: Math.max(0, first), parts}
+  }
+
+  #lookInto(pipe: Pipe, into: Memory, at: number): number {
+    if (!this.#look.copy(pipe)) throw new Error('a pipe cannot be looked into')
+    return this.#look.read(into.address + at)
   }
 
   #forgetLater(key: GatedKey): void {
@@ -366,7 +424,7 @@ function acknowledgedOf(from: Side): number {
   if (peer.gone) return from.received + (from.ended ? 1 : 0)
   if (peer.fd < 0) return 0
   const queued = unacknowledged(peer.fd)
-  const given = from.received - from.heldLength
+  const given = from.received - from.waiting
   if (!peer.shut) return Math.max(0, given - queued)
   // Our FIN is the last of what is queued.
   return queued === 0 ? given + 1 : Math.max(0, given - queued + 1)

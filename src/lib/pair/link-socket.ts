@@ -1,24 +1,56 @@
 import {EAGAIN, ECONNRESET, EINPROGRESS, EPIPE} from '../kernel/errno.js'
-import {allocate, errno, sys, type Memory} from '../kernel/libc.js'
+import {addressOf, allocate, errno, sys, type Memory} from '../kernel/libc.js'
 import {EPOLLOUT} from '../kernel/socket-constants.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
-import {takeSocketError} from '../kernel/tcp-socket.js'
+import {congestionControl, setCongestionControl, takeSocketError} from '../kernel/tcp-socket.js'
 import {READABLE} from '../relay/connection.js'
 import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
+import type {Payload} from '../replication/backup.js'
 import type {Established, LinkSetup} from '../replication/link-setup.js'
-import {FrameParser, ReplicationProtocolError, type FrameHeader, type FrameSink} from '../wire/replication-frame.js'
+import {
+  FRAME_HEADER_LENGTH,
+  FrameParser,
+  ReplicationProtocolError,
+  type FrameHeader,
+  type FrameSink,
+  type Room,
+} from '../wire/replication-frame.js'
 import {Outbox} from './outbox.js'
 
 const READ_LENGTH = 262_144
 /** Reads in a row before others get their turn. */
 const READS_A_TURN = 8
 
+/** With so many bytes of a frame to come they are read to where they are to be kept. */
+const DIRECT_LENGTH = 16_384
+
+/** Journals lend the same blocks of memory again and again. */
+const addresses = new WeakMap<Buffer, number>()
+
+function whereIs(bytes: Buffer): number {
+  let address = addresses.get(bytes)
+  if (address === undefined) {
+    address = addressOf(bytes)
+    addresses.set(bytes, address)
+  }
+
+  return address
+}
+
 /** Frames of a set-up are few and small. */
 const SETUP_OUTBOX = 65_536
 
 const input = allocate(READ_LENGTH)
 
+/**
+ * Of the link, whose two ends are in one region: bbr, where it is the host's choice, paces small segments, which costs
+ * both servers more than twice the work for each byte.
+ */
+const CONGESTION_CONTROL = congestionControl('cubic')
+
 export interface LinkSocketOwner extends FrameSink {
+  /** Where the rest of a DATA frame should be read to, so that it need not be copied; null: anywhere. */
+  room(header: FrameHeader): Room | null
   /** The other side has proved that it holds the key. */
   established(socket: LinkSocket, established: Established): void
   /** What was read in one go has been passed on. */
@@ -39,8 +71,10 @@ export class LinkSocket extends Pollable {
   up = false
   writable = false
   #readable = false
+  /** What came last was large. */
+  #bulk = false
   #connecting: boolean
-  #outbox: Outbox = new Outbox(SETUP_OUTBOX)
+  #outbox: Outbox = new Outbox(SETUP_OUTBOX, null)
 
   /** @param connecting connect() was called; else it was accepted */
   constructor(
@@ -57,6 +91,8 @@ export class LinkSocket extends Pollable {
       data: (header, bytes, start, end) => owner.data(header, bytes, start, end),
     })
     loop.assign(this, fd)
+    // A kernel without it, or one that does not let us: its own choice is as good.
+    setCongestionControl(fd, CONGESTION_CONTROL)
   }
 
   /** Begins with the set-up given; events come from here on. */
@@ -72,7 +108,7 @@ export class LinkSocket extends Pollable {
     this.#outbox = outbox
   }
 
-  send(header: FrameHeader, payload: Buffer | null, start: number): void {
+  send(header: FrameHeader, payload: Payload | null, start: number): void {
     if (this.fd < 0) return
     if (this.#outbox.append(header, payload, start)) {
       if (!this.up) this.flush()
@@ -160,7 +196,14 @@ export class LinkSocket extends Pollable {
   }
 
   #read(): void {
-    const length = sys.recv(this.fd, input.address, READ_LENGTH, 0)
+    const {coming} = this.parser
+    const room = coming !== null && coming.length >= DIRECT_LENGTH ? this.owner.room(coming) : null
+    const bytes = room === null ? input.bytes : room.bytes
+    const start = room === null ? 0 : room.start
+    // In bulk a header comes alone, and what follows is read to where it stays.
+    const most = coming === null && this.#bulk ? FRAME_HEADER_LENGTH : READ_LENGTH
+    const asked = room === null ? most : Math.min(room.length, coming!.length)
+    const length = sys.recv(this.fd, (room === null ? input.address : whereIs(bytes)) + start, asked, 0)
     if (length < 0) {
       if (errno() === EAGAIN) this.#readable = false
       else this.#failed(errno())
@@ -174,7 +217,8 @@ export class LinkSocket extends Pollable {
 
     this.heardAt = this.loop.now
     try {
-      this.parser.push(input.bytes, 0, length)
+      this.parser.push(bytes, start, start + length)
+      if (room === null) this.#bulk = (this.parser.coming?.length ?? length) >= DIRECT_LENGTH
     } catch (error) {
       if (!(error instanceof ReplicationProtocolError)) throw error
       this.close(error.message)

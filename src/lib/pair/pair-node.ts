@@ -6,12 +6,12 @@ import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
 import type {RateLimitedLog} from '../relay/rate-limited-log.js'
 import type {PairRelay, Replicator} from '../relay/replicator.js'
 import {Timer} from '../relay/timer-wheel.js'
-import type {TakeoverFlow} from '../replication/backup.js'
+import type {Payload, TakeoverFlow} from '../replication/backup.js'
 import type {LinkKeys} from '../replication/link-setup.js'
 import {PairMember, type MemberOutput} from '../replication/member.js'
 import type {Coordinator, Evidence, Member} from '../replication/ownership.js'
-import type {Pending, Primary} from '../replication/primary.js'
-import {FrameType, type Direction, type FrameHeader} from '../wire/replication-frame.js'
+import type {Pending, Primary, Unread} from '../replication/primary.js'
+import {FrameType, type Direction, type FrameHeader, type Room} from '../wire/replication-frame.js'
 import {Aftermath} from './aftermath.js'
 import type {EpochFile} from './epoch-file.js'
 import {FlowReplicator, type ReplicatorHost} from './flow-replicator.js'
@@ -210,6 +210,10 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.wake()
   }
 
+  room(header: FrameHeader): Room | null {
+    return this.member.room(header)
+  }
+
   data(header: FrameHeader, bytes: Buffer, start: number, end: number): void {
     this.member.data(header, bytes, start, end, this.now)
   }
@@ -221,7 +225,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
 
   // What the member asks.
 
-  send(header: FrameHeader, payload: Buffer | null, start: number): void {
+  send(header: FrameHeader, payload: Payload | null, start: number): void {
     this.link.send(header, payload, start)
   }
 
@@ -270,6 +274,10 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
 
   pending(flow: number, direction: Direction): Pending {
     return this.flows.pending(flow, direction)
+  }
+
+  unread(flow: number, direction: Direction): Unread | null {
+    return this.flows.unread(flow, direction)
   }
 
   takeOver(plan: readonly TakeoverFlow[], evidence: Evidence | 'claim'): void {
@@ -397,7 +405,10 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       epochs.alone = until === Number.POSITIVE_INFINITY
       datapath.setLease(until, this.member.epoch)
       // What was to be said while the lease was over was held back, and nobody asks for it again.
-      if (lapsed) this.flows.kickAll()
+      if (lapsed) {
+        this.flows.kickAll()
+        this.parts.relay.resumeAccepting()
+      }
     }
   }
 }

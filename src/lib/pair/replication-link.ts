@@ -6,11 +6,13 @@ import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
 import {startConnect, tcpSocket} from '../kernel/tcp-socket.js'
 import type {EpollLoop} from '../relay/epoll-loop.js'
 import {Listener, type ListenerOwner} from '../relay/listener.js'
+import {PipePool} from '../relay/pipe-pool.js'
 import type {RateLimitedLog} from '../relay/rate-limited-log.js'
+import type {Payload} from '../replication/backup.js'
 import {LinkSetup, type Established, type LinkKeys} from '../replication/link-setup.js'
 import type {Member} from '../replication/ownership.js'
 import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
-import type {FrameHeader, FrameSink} from '../wire/replication-frame.js'
+import {FrameType, type FrameHeader, type FrameSink, type Room} from '../wire/replication-frame.js'
 import {LinkSocket, type LinkSocketOwner} from './link-socket.js'
 import {Outbox} from './outbox.js'
 
@@ -27,7 +29,16 @@ const MAX_PENDING = 8
 /** What waits to be sent, bytes, beside what the pair lets be outstanding. */
 const OUTBOX_MARGIN = 67_108_864
 
+/**
+ * While spliced bytes are on their way, more are gathered until so many wait, or for so long, ms: each batch wakes the other
+ * server's process once and is acknowledged once. The next acknowledgement lets them go at once.
+ */
+const BATCH = 524_288
+const BATCH_MS = 5
+
 export interface ReplicationLinkOwner extends FrameSink {
+  /** As {@link LinkSocketOwner.room}. */
+  room(header: FrameHeader): Room | null
   /** What the next HELLO says; its random is added. */
   hello(): Omit<Member, 'random'>
   /** The link is up; one before it is gone without a word. */
@@ -41,12 +52,17 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
   readonly remote: string
   /** How often it came up. */
   timesUp = 0
+  /** A frame's payload may lie in one of these; it comes back when it is sent. */
+  readonly pipes = new PipePool()
   readonly #outbox: Outbox
   readonly #address: SocketAddress
   readonly #randoms = new WeakMap<LinkSocket, Buffer>()
   readonly #pending: LinkSocket[] = []
   #current: LinkSocket | null = null
   #listener: Listener | null = null
+  /** Spliced bytes were sent, and nothing has been acknowledged since. */
+  #bulkUnanswered = false
+  #bulkSentAt = 0
   #pause = FIRST_PAUSE_MS
   #nextDial = 0
 
@@ -66,7 +82,7 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
   ) {
     this.#address = socketAddress(peer)
     this.remote = formatEndpoint(peer)
-    this.#outbox = new Outbox(maxOutstanding + OUTBOX_MARGIN)
+    this.#outbox = new Outbox(maxOutstanding + OUTBOX_MARGIN, this.pipes)
   }
 
   get isUp(): boolean {
@@ -120,7 +136,7 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
     else sys.close(fd)
   }
 
-  send(header: FrameHeader, payload: Buffer | null, start: number): void {
+  send(header: FrameHeader, payload: Payload | null, start: number): void {
     this.#current?.send(header, payload, start)
   }
 
@@ -133,7 +149,16 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
     return this.#outbox.placeAt
   }
 
+  /** Sends what waits; in bulk it may wait a little longer, until more has come together. */
   flush(): void {
+    const {now} = this.loop
+    const outbox = this.#outbox
+    if (outbox.allPiped && outbox.length < BATCH && this.#bulkUnanswered && now - this.#bulkSentAt < BATCH_MS) return
+    if (outbox.piped) {
+      this.#bulkUnanswered = true
+      this.#bulkSentAt = now
+    }
+
     this.#current?.flush()
   }
 
@@ -170,7 +195,12 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
   }
 
   frame(header: FrameHeader, payload: Buffer): void {
+    if (header.type === FrameType.ACK) this.#bulkUnanswered = false
     this.owner.frame(header, payload)
+  }
+
+  room(header: FrameHeader): Room | null {
+    return this.owner.room(header)
   }
 
   data(header: FrameHeader, bytes: Buffer, start: number, end: number): void {

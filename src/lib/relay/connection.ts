@@ -1,4 +1,5 @@
 import {EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP} from '../kernel/socket-constants.js'
+import type {Pipe} from '../kernel/pipe.js'
 import {Pollable} from './epoll-loop.js'
 import type {ReplicatedFlow} from './replicator.js'
 import type {Slab} from './slab-pool.js'
@@ -35,6 +36,12 @@ export class Side extends Pollable {
   held: Slab | null = null
   heldAt = 0
   heldLength = 0
+  /** What was spliced from it and waits for its peer; null when nothing does. Never beside held bytes. */
+  pipe: Pipe | null = null
+  /** Bytes come in bulk: they are spliced, not copied. */
+  splicing = false
+  /** Reads in a row that speak for the other way of reading. */
+  against = 0
   /** Its peer has said and been told everything, and is gone: the socket is closed, the other one goes on. */
   gone = false
   /** Bytes read from this socket in this connection, by this server or one before it. */
@@ -44,6 +51,11 @@ export class Side extends Pollable {
 
   constructor(readonly connection: Connection) {
     super()
+  }
+
+  /** Bytes that were read and that the kernel has not taken for the peer. */
+  get waiting(): number {
+    return this.heldLength + (this.pipe === null ? 0 : this.pipe.length)
   }
 
   override onEvents(mask: number): void {
@@ -69,6 +81,9 @@ export class Side extends Pollable {
     this.held = null
     this.heldAt = 0
     this.heldLength = 0
+    this.pipe = null
+    this.splicing = false
+    this.against = 0
     this.received = 0
     this.adopted = 0
     this.gone = false

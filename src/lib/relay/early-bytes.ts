@@ -5,7 +5,7 @@ import type {EdgeConnection} from './edge-connection.js'
 import type {EdgeGateway, EdgeInstance} from './edge-dialer.js'
 import type {EpollLoop} from './epoll-loop.js'
 import {EARLY_LIMIT, HEADROOM, type Slab, type Slabs} from './slab-pool.js'
-import type {CopyTransfer} from './transfer.js'
+import type {Transfer} from './transfer.js'
 
 /** Connections of one process that may keep more than a small slab of early bytes; others stop reading sooner. */
 const LARGE_EARLY_LIMIT = 1024
@@ -20,7 +20,7 @@ export class EarlyBytes {
   constructor(
     private readonly loop: EpollLoop,
     private readonly slabs: Slabs,
-    private readonly transfer: CopyTransfer,
+    private readonly transfer: Transfer,
     instance: EdgeInstance,
   ) {
     this.fields.instance = instance.id

@@ -409,7 +409,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   private passOn(connection: GatewayConnection): void {
     const {near, far} = connection
     const {generation} = near
-    if (near.readable || near.heldLength > 0 || near.ended) this.transfer.move(near)
+    if (near.readable || near.waiting > 0 || near.ended) this.transfer.move(near)
     if (near.generation !== generation || connection.state !== STATE_ANSWERING) return
     if (far.writable && near.received >= ANSWER_BYTES) this.answer(connection)
   }

@@ -15,7 +15,7 @@ import {Listener, type ListenerOwner} from './listener.js'
 import type {RateLimitedLog} from './rate-limited-log.js'
 import {resumption, type AdoptedFlow, type PairRelay, type Replicator} from './replicator.js'
 import {Slabs} from './slab-pool.js'
-import {CopyTransfer, type TransferEnds} from './transfer.js'
+import {Transfer, type TransferEnds} from './transfer.js'
 
 /** Idle deadlines are rounded up to this, so that many idle connections share few slots of the timer wheel. */
 const IDLE_GRAIN_MS = 1000
@@ -61,7 +61,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   }
 
   protected readonly slabs = new Slabs()
-  protected readonly transfer: CopyTransfer
+  protected readonly transfer: Transfer
   protected readonly live: C[] = []
   protected listeners: Listener[] = []
   protected replicator: Replicator | null = null
@@ -74,7 +74,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     protected readonly log: RateLimitedLog,
     protected readonly limits: RelayLimits,
   ) {
-    this.transfer = new CopyTransfer(loop, this.slabs, this)
+    this.transfer = new Transfer(loop, this.slabs, this)
   }
 
   /** From here on connections are replicated. Call it before {@link Relay.listen}. */
@@ -103,6 +103,8 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   }
 
   mayAccept(): boolean {
+    // Nothing that a new connection begins would leave; in the kernel's queue it waits for as long.
+    if (this.replicator?.fenced) return false
     if (this.live.length < this.limits.maxConnections) return true
     this.full = true
     this.log.warning(
@@ -158,6 +160,10 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
       if (near.readable) this.relay(connection, near)
       if (near.generation === generation && connection.far.readable) this.relay(connection, connection.far)
     }
+  }
+
+  resumeAccepting(): void {
+    for (const listener of this.listeners) listener.resume()
   }
 
   dropAll(close: (fd: number) => void): void {
@@ -250,7 +256,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     if (this.pool.length < POOL_LIMIT) this.pool.push(connection)
     if (this.full) {
       this.full = false
-      for (const listener of this.listeners) listener.resume()
+      this.resumeAccepting()
     }
 
     if (this.onDrained !== null) this.checkDrained()
@@ -344,7 +350,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
 
     if (side.writable) {
       const {peer} = side
-      if (peer.readable || peer.heldLength > 0 || peer.ended) this.transfer.move(peer)
+      if (peer.readable || peer.waiting > 0 || peer.ended) this.transfer.move(peer)
     }
   }
 

@@ -20,6 +20,8 @@ export interface ReplicatedFlow {
 export interface Replicator {
   /** Nothing more may be read: the backup has too much to take. */
   readonly paused: boolean
+  /** The owner's lease is over, and no other server is known to have the address: {@link PairRelay.resumeAccepting} follows. */
+  readonly fenced: boolean
   /**
    * A connection was accepted; nothing was read from it, or what was read is told by {@link Replicator.received} next.
    * Its far leg may have been dialled already.
@@ -47,6 +49,10 @@ export interface Replicator {
   readonly placeAt: number
   /** Bytes were read. @param at their address is `bytes`' address plus `start` */
   received(from: Side, bytes: Buffer, start: number, end: number): void
+  /** Whether bytes may be spliced from a replicated connection; else they are to be copied. */
+  readonly takesPipes: boolean
+  /** Bytes were spliced from a side: all that its pipe holds. @returns false when the connection cannot go on */
+  spliced(from: Side): boolean
   /** A peer has closed its direction. */
   ended(from: Side): void
   /** All that was read from this side is with the kernel, and the peer's FIN is about to be passed on. */
@@ -136,6 +142,8 @@ export interface PairRelay {
   openingBytes(connection: Connection): Buffer
   /** Reading may go on. */
   resumeReading(): void
+  /** New connections may be taken again, or be sent away. */
+  resumeAccepting(): void
   /** The address is another's: forget every connection, closing its sockets by `close`. */
   dropAll(close: (fd: number) => void): void
 }

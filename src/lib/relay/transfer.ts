@@ -6,6 +6,7 @@ import type {Connection, Side} from './connection.js'
 import type {EpollLoop} from './epoll-loop.js'
 import type {Replicator} from './replicator.js'
 import type {Slabs} from './slab-pool.js'
+import {COPY_INSTEAD, noteCopied, SPLICE_LENGTH, Splicer} from './splicer.js'
 
 /** What a transfer tells the relay about a connection's end. */
 export interface TransferEnds {
@@ -15,33 +16,22 @@ export interface TransferEnds {
   broken(connection: Connection): void
 }
 
-/**
- * How bytes get from one socket to its peer. One way by copy here; by splice, and by tee to a backup, are others.
- * A transfer never reads more than it can hold or write, so a slow reader stops its sender (back-pressure).
- */
-export interface Transfer {
-  /** Moves what can be moved from this side to its peer; on return one of the two is not ready, or it asked for a turn. */
-  move(from: Side): void
-  /**
-   * Writes bytes that the caller read from this side to its peer, and holds what the kernel does not take.
-   *
-   * @param start where in the memory the bytes begin
-   * @returns false when the connection is gone
-   */
-  deliver(from: Side, memory: Memory, start: number, length: number): boolean
-}
-
 /** Bytes of one read. */
 export const READ_LENGTH = 65_536
 
-/** Reads in a row for one direction before others get their turn. */
-const READS_A_TURN = 16
+/** Bytes of one direction before others get their turn; a read counts as a full one. */
+const A_TURN = 1_048_576
 
-export class CopyTransfer implements Transfer {
+/**
+ * How bytes get from one socket to its peer: copied through one buffer, or in bulk spliced through a pipe. It never reads
+ * more than it can hold or write, so a slow reader stops its sender (back-pressure).
+ */
+export class Transfer {
   /** What is read last lies here, unless a replicator wants it elsewhere: good until the next read of any connection. */
   readonly buffer = allocate(READ_LENGTH)
   /** Null without a pair. */
   replicator: Replicator | null = null
+  private readonly splicer = new Splicer()
 
   constructor(
     private readonly loop: EpollLoop,
@@ -49,13 +39,14 @@ export class CopyTransfer implements Transfer {
     private readonly ends: TransferEnds,
   ) {}
 
+  /** Moves what can be moved from this side to its peer; on return one of the two is not ready, or it asked for a turn. */
   move(from: Side): void {
     const to = from.peer
-    let reads = READS_A_TURN
+    let budget = A_TURN
     for (;;) {
-      if (from.heldLength > 0) {
+      if (from.waiting > 0) {
         if (!to.writable) return
-        if (!this.flush(from)) return
+        if (from.pipe === null ? !this.flush(from) : !this.drain(from)) return
         continue
       }
 
@@ -65,11 +56,18 @@ export class CopyTransfer implements Transfer {
       }
 
       if (!from.readable || !to.writable || this.replicator?.paused) return
-      if (--reads < 0) {
+      if (budget <= 0) {
         this.loop.soon(from)
         return
       }
 
+      if (from.splicing) {
+        budget -= SPLICE_LENGTH
+        if (!this.fill(from)) return
+        continue
+      }
+
+      budget -= READ_LENGTH
       const place = from.connection.flow === null ? null : this.replicator!.place(READ_LENGTH)
       const memory = place ?? this.buffer
       const start = place === null ? 0 : this.replicator!.placeAt
@@ -85,6 +83,7 @@ export class CopyTransfer implements Transfer {
         continue
       }
 
+      noteCopied(from, length)
       this.noteRead(from, memory.bytes, start, length, READ_LENGTH)
       if (!this.deliver(from, memory, start, length)) return
     }
@@ -136,6 +135,12 @@ export class CopyTransfer implements Transfer {
     return true
   }
 
+  /**
+   * Writes bytes that the caller read from this side to its peer, and holds what the kernel does not take.
+   *
+   * @param start where in the memory the bytes begin
+   * @returns false when the connection is gone
+   */
   deliver(from: Side, memory: Memory, start: number, length: number): boolean {
     const to = from.peer
     const at = memory.address + start
@@ -180,8 +185,52 @@ export class CopyTransfer implements Transfer {
     return true
   }
 
-  /** Gives the slab of a side back, whatever it still holds. */
+  /** Takes a side's bytes into a pipe. @returns false when it has none, or its connection is gone */
+  private fill(from: Side): boolean {
+    const {splicer, replicator} = this
+    const {connection} = from
+    const replicated = connection.flow !== null
+    if (replicated && !replicator!.takesPipes) {
+      from.splicing = false
+      return true
+    }
+
+    const length = splicer.fill(from)
+    if (length > 0) {
+      from.received += length
+      connection.lastActivity = this.loop.now
+      if (!replicated || replicator!.spliced(from)) return true
+      this.ends.broken(connection)
+      return false
+    }
+
+    if (length === 0) {
+      this.noteEnd(from)
+      return true
+    }
+
+    if (length === COPY_INSTEAD) return true
+    if (errno() === EAGAIN) from.readable = false
+    else this.ends.broken(connection)
+    return false
+  }
+
+  /** Gives the peer what is in the pipe; false when some remains or the connection is gone. */
+  private drain(from: Side): boolean {
+    const to = from.peer
+    if (this.splicer.drain(from) < 0) {
+      if (errno() === EAGAIN) to.writable = false
+      else this.ends.broken(from.connection)
+      return false
+    }
+
+    from.connection.lastActivity = this.loop.now
+    return true
+  }
+
+  /** Gives back what a side's bytes wait in, and forgets them. */
   drop(side: Side): void {
+    this.splicer.drop(side)
     if (side.held !== null) this.slabs.give(side.held)
     side.held = null
     side.heldLength = 0

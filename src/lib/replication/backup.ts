@@ -1,6 +1,6 @@
 import {readFarLeg} from '../wire/far-leg.js'
 import {readLegRecord, readRawEndpoint, LEG_RECORD_LENGTH, type LegRecord} from '../wire/leg-record.js'
-import {FrameHeader, FrameType, ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
+import {FrameHeader, FrameType, ReplicationProtocolError, type Direction, type Room} from '../wire/replication-frame.js'
 import {Journal, JournalMemory, type FlowJournal} from './journal.js'
 import type {ReplicationSettings} from './settings.js'
 
@@ -11,10 +11,13 @@ export interface TakeoverFlow {
   readonly legs: 'both' | 'near'
 }
 
+/** Bytes that lie in memory, or where only the adapter can find them. */
+export type Payload = Buffer | {readonly length: number}
+
 /**
  * Sends a frame: its payload are the `header.length` bytes at `start`. Header and payload are good only during the call.
  */
-export type Send = (header: FrameHeader, payload: Buffer | null, start: number) => void
+export type Send = (header: FrameHeader, payload: Payload | null, start: number) => void
 
 /**
  * The side that holds what the owner has received. While a snapshot comes it is gathered beside what was held before,
@@ -28,6 +31,7 @@ export class Backup {
   readonly #send: Send
   readonly #settings: ReplicationSettings
   readonly #header = new FrameHeader()
+  readonly #room: Room = {bytes: Buffer.alloc(0), start: 0, length: 0}
   /** Flow and direction of what has grown since the last flush. */
   readonly #touched = new Map<number, Set<Direction>>()
   #silentMs = 0
@@ -174,6 +178,12 @@ export class Backup {
     stream.append(header.offset, bytes, start, end)
     stream.trim(header.acknowledged)
     this.#touch(header.flow, header.direction)
+  }
+
+  /** Where the rest of a DATA frame may be read to. */
+  room(header: FrameHeader): Room | null {
+    const flow = (this.#staged ?? this.#held)?.flows.get(header.flow)
+    return flow?.stream(header.direction).room(header.offset, header.length, this.#room) ? this.#room : null
   }
 
   /** Acknowledges what has come since the last call: one frame for each flow and direction. Call it after each read. */

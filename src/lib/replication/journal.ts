@@ -1,10 +1,12 @@
-import {ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
+import {ReplicationProtocolError, type Direction, type Room} from '../wire/replication-frame.js'
 import type {FarLeg} from '../wire/far-leg.js'
 import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 
-/** Bytes are kept in slabs of these two sizes; the small one is for streams that never have much under way. */
+/** Bytes are kept in slabs of these sizes: the small one is for streams that never have much under way. */
 const SMALL_SLAB = 4096
 const LARGE_SLAB = 65_536
+/** For bytes that are read to where they stay. */
+const BULK_SLAB = 262_144
 
 /** What a slab costs beside itself. */
 const SLAB_OVERHEAD = 128
@@ -27,7 +29,7 @@ export class JournalFullError extends Error {
 export class JournalMemory {
   used = 0
   highest = 0
-  readonly #free: Record<number, Buffer[]> = {[SMALL_SLAB]: [], [LARGE_SLAB]: []}
+  readonly #free: Record<number, Buffer[]> = {[SMALL_SLAB]: [], [LARGE_SLAB]: [], [BULK_SLAB]: []}
 
   constructor(readonly limit: number) {}
 
@@ -55,6 +57,14 @@ export class JournalMemory {
     for (let left = length; left > 0; left -= LARGE_SLAB) sizes.push(left <= SMALL_SLAB ? SMALL_SLAB : LARGE_SLAB)
     this.take(sizes.reduce((sum, size) => sum + size + SLAB_OVERHEAD, 0))
     return sizes.map((size) => this.#free[size].pop() ?? Buffer.allocUnsafeSlow(size))
+  }
+
+  /** A slab for the first of so many bytes. @returns null when it does not fit */
+  takeSlab(length: number): Buffer | null {
+    const size = length <= LARGE_SLAB ? LARGE_SLAB : BULK_SLAB
+    if (this.used + size + SLAB_OVERHEAD > this.limit) return null
+    this.take(size + SLAB_OVERHEAD)
+    return this.#free[size].pop() ?? Buffer.allocUnsafeSlow(size)
   }
 
   giveSlab(slab: Buffer): void {
@@ -119,6 +129,28 @@ export class StreamJournal {
     this.end += fresh
   }
 
+  /**
+   * Where the next bytes would be kept: read to there, they are not copied by {@link StreamJournal.append}. A slab for
+   * them may be taken.
+   *
+   * @param length how many are to come
+   * @returns false when none may come now, or none fit
+   */
+  room(offset: number, length: number, into: Room): boolean {
+    if (offset !== this.end || this.ended) return false
+    if (this.#slabs.length === 0 || this.#filled === this.#slabs.at(-1)!.length) {
+      const slab = this.#memory.takeSlab(length)
+      if (slab === null) return false
+      this.#slabs.push(slab)
+      this.#filled = 0
+    }
+
+    into.bytes = this.#slabs.at(-1)!
+    into.start = this.#filled
+    into.length = into.bytes.length - into.start
+    return true
+  }
+
   /** @throws ReplicationProtocolError when the end is not where the bytes end */
   finish(offset: number): void {
     if (offset !== this.end) throw new ReplicationProtocolError(`an end at ${offset}, but ${this.end} bytes are held`)
@@ -176,9 +208,11 @@ export class StreamJournal {
     }
   }
 
-  /** Puts what fits into the last slab. @returns how much that was */
+  /** Puts what fits into the last slab, where it may lie already. @returns how much that was */
   #fill(bytes: Buffer, start: number, end: number): number {
-    const copied = bytes.copy(this.#slabs.at(-1)!, this.#filled, start, end)
+    const slab = this.#slabs.at(-1)!
+    const inPlace = bytes === slab && start === this.#filled
+    const copied = inPlace ? end - start : bytes.copy(slab, this.#filled, start, end)
     this.#filled += copied
     return copied
   }

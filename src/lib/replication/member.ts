@@ -1,5 +1,5 @@
-import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH} from '../wire/replication-frame.js'
-import {Backup, type TakeoverFlow} from './backup.js'
+import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH, type Room} from '../wire/replication-frame.js'
+import {Backup, type Payload, type TakeoverFlow} from './backup.js'
 import {JournalFullError} from './journal.js'
 import {decide, Standing, type ClaimReason, type Coordinator, type Evidence, type Member} from './ownership.js'
 import {Primary, type PrimaryOutput} from './primary.js'
@@ -10,7 +10,7 @@ export interface MemberOutput extends PrimaryOutput {
   /**
    * Send a frame on the link: its payload are the `header.length` bytes at `start`. Both are good only during the call.
    */
-  send(header: FrameHeader, payload: Buffer | null, start: number): void
+  send(header: FrameHeader, payload: Payload | null, start: number): void
   /**
    * Close the link. `end`: in order, which tells the other side that we hold or own nothing any more. `reset`: at once and
    * without an end (SO_LINGER 0), which tells nothing. Either way `linkLost` is not called for it.
@@ -163,6 +163,11 @@ export class PairMember {
         if (this.#backup.synchronised) this.#ask('handover')
       } else if (header.type !== FrameType.HANDOVER_DONE) this.#backup.frame(header, payload)
     })
+  }
+
+  /** Where the rest of a DATA frame may be read to; null: anywhere. */
+  room(header: FrameHeader): Room | null {
+    return this.#primary === null && header.epoch === this.#epoch ? this.#backup.room(header) : null
   }
 
   /** A part of a DATA frame. */
@@ -352,7 +357,7 @@ export class PairMember {
     this.#leaveLink()
   }
 
-  readonly #send = (header: FrameHeader, payload: Buffer | null, start: number): void => {
+  readonly #send = (header: FrameHeader, payload: Payload | null, start: number): void => {
     if (!this.#linked) return
     header.epoch = this.#epoch
     this.output.send(header, payload, start)

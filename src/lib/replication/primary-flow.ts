@@ -10,8 +10,10 @@ export class PrimaryStream {
   ended = false
   /** What the peer at the far end has acknowledged. */
   acknowledged = 0
-  /** What the backup has acknowledged since the last snapshot began. */
+  /** What the backup has acknowledged since the last snapshot began: more than was read where it was told of more. */
   held = 0
+  /** What the backup was sent ahead of the relay's reading, since its sender had been told already that it was here. */
+  ahead = 0
   /** What may be acknowledged to the sending peer. Never falls. */
   gate = 0
   /** The `acknowledged` that the backup was told last. */

@@ -14,7 +14,7 @@ import {
   ReplicationProtocolError,
   type Direction,
 } from '../wire/replication-frame.js'
-import type {Send, TakeoverFlow} from './backup.js'
+import type {Payload, Send, TakeoverFlow} from './backup.js'
 import {Lease} from './lease.js'
 import type {Coordinator, Evidence} from './ownership.js'
 import {PrimaryFlow, type PrimaryStream} from './primary-flow.js'
@@ -36,6 +36,8 @@ export interface PrimaryOutput {
   pauseReading(paused: boolean): void
   /** What the far peer may still need of a direction; good until the next call for this direction. */
   pending(flow: number, direction: Direction): Pending
+  /** What the relay has not read yet of a direction. Gates have been standing since {@link Primary.solo} is false. */
+  unread(flow: number, direction: Direction): Unread | null
 }
 
 /** The last bytes given to {@link Primary.received}, up to the very last. */
@@ -45,11 +47,23 @@ export interface Pending {
   parts: Buffer[]
 }
 
+/** What was received from the peer of a direction behind the last byte given to {@link Primary.received}. */
+export interface Unread {
+  /** Good until the next call. */
+  bytes: Buffer
+  /** The peer has closed its direction behind them. */
+  ended: boolean
+}
+
 /**
- * down: no backup. snapshot: it is being told of the flows. ending: all was told, its word is awaited; gates stand.
- * paired: what it acknowledges opens gates.
+ * down: no backup. snapshot: it is being told of the flows. unread: gates stand from here on, and it is sent what was
+ * acknowledged without it and the relay has not read yet. ending: all was told, its word is awaited. paired: what it
+ * acknowledges opens gates.
  */
-export type LinkState = 'down' | 'snapshot' | 'ending' | 'paired'
+export type LinkState = 'down' | 'snapshot' | 'unread' | 'ending' | 'paired'
+
+/** Bytes of what is unread in one turn; gates stand meanwhile. */
+const UNREAD_BYTES = 4_194_304
 
 /** The side that owns the address. Times are ms of a monotonic clock that goes on while the machine sleeps. */
 export class Primary {
@@ -113,7 +127,7 @@ export class Primary {
 
   /** Nothing is replicated, and everything is let out. */
   get solo(): boolean {
-    return this.lease.alone && this.#settings.onBackupLoss === 'solo'
+    return this.lease.alone && this.#settings.onBackupLoss === 'solo' && this.#link !== 'unread'
   }
 
   /** Whether anything may leave from the address now. */
@@ -171,7 +185,7 @@ export class Primary {
   }
 
   /** Bytes were read from a leg; they are replicated at once. They may go to the other leg when the flow is ready. */
-  received(id: number, direction: Direction, bytes: Buffer, start = 0, end = bytes.length): void {
+  received(id: number, direction: Direction, bytes: Payload, start = 0, end = bytes.length): void {
     const flow = this.#flow(id)
     const stream = flow.stream(direction)
     if (stream.ended) throw new Error(`bytes of flow ${id} after its end`)
@@ -271,6 +285,7 @@ export class Primary {
     }
 
     if (this.#link === 'snapshot') this.#snapshot(now)
+    else if (this.#link === 'unread') this.#sendUnread(now)
   }
 
   /** A frame of the backup. @throws ReplicationProtocolError */
@@ -367,6 +382,39 @@ export class Primary {
 
     // Nobody holds anything, and so can be granted nothing, before it is certain that this is the owner.
     if (this.#untold.length > 0 || this.#askedFresh) return
+    if (!this.solo) {
+      this.#endSnapshot(now)
+      return
+    }
+
+    // Without a backup everything is acknowledged as it comes, read or not. The datapath must hear of it first.
+    this.#link = 'unread'
+    this.#untold.push(...this.flows.keys())
+  }
+
+  #sendUnread(now: number): void {
+    let budget = UNREAD_BYTES
+    while (budget > 0 && this.#untold.length > 0) {
+      const flow = this.flows.get(this.#untold.pop() as number)
+      if (flow === undefined) continue
+      budget -= FLOW_LENGTH
+      for (const direction of [0, 1] as const) {
+        const unread = this.#output.unread(flow.id, direction)
+        if (unread === null) continue
+        const stream = flow.stream(direction)
+        const {bytes, ended} = unread
+        this.#sendData(flow, direction, stream.received, bytes, 0, bytes.length)
+        const end = stream.received + bytes.length
+        if (ended) this.#frame(FrameType.END, flow.id, direction, end, 0, null)
+        stream.ahead = end + (ended ? 1 : 0)
+        budget -= bytes.length
+      }
+    }
+
+    if (this.#untold.length === 0) this.#endSnapshot(now)
+  }
+
+  #endSnapshot(now: number): void {
     this.#link = 'ending'
     this.lease.becomePaired(now)
     this.#frame(FrameType.SNAPSHOT_END, 0, 0, 0, 0, null)
@@ -388,6 +436,7 @@ export class Primary {
       const stream = flow.stream(direction)
       let at = bases[direction]
       stream.held = at
+      stream.ahead = 0
       stream.trimmed = at
       stream.acknowledged = Math.max(stream.acknowledged, at)
       for (const bytes of pending[direction].parts) {
@@ -411,7 +460,7 @@ export class Primary {
     this.#frame(FrameType.LEG, flow.id, 1, flow.attempt, 0, this.#legPayload, 0, length)
   }
 
-  #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Buffer, start: number, end: number): void {
+  #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Payload, start: number, end: number): void {
     const stream = flow.stream(direction)
     const trimmed = Math.min(stream.acknowledged, offset)
     for (let at = start; at < end; at += MAX_PAYLOAD) {
@@ -437,9 +486,8 @@ export class Primary {
     const flow = this.flows.get(id)
     if (flow === undefined || !flow.told) return
     const stream = flow.stream(direction)
-    if (offset > stream.total) {
-      throw new ReplicationProtocolError(`flow ${id}: ${offset} held of ${stream.total} that were sent`)
-    }
+    const sent = Math.max(stream.total, stream.ahead)
+    if (offset > sent) throw new ReplicationProtocolError(`flow ${id}: ${offset} held of ${sent} that were sent`)
 
     stream.held = Math.max(stream.held, offset)
     this.#account(flow)
@@ -494,7 +542,7 @@ export class Primary {
 
   #account(flow: PrimaryFlow): void {
     const [up, down] = flow.streams
-    const outstanding = flow.told ? up.total - up.held + down.total - down.held : 0
+    const outstanding = flow.told ? Math.max(0, up.total - up.held) + Math.max(0, down.total - down.held) : 0
     const kept = up.total - up.acknowledged + down.total - down.acknowledged
     this.outstanding += outstanding - flow.outstanding
     this.kept += kept - flow.kept
@@ -525,7 +573,7 @@ export class Primary {
     direction: Direction,
     offset: number,
     acknowledged: number,
-    payload: Buffer | null,
+    payload: Payload | null,
     start = 0,
     end = payload === null ? 0 : payload.length,
   ): void {

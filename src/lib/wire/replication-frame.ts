@@ -133,6 +133,13 @@ export function readFrameHeader(from: Buffer, at: number, into: FrameHeader, set
   into.acknowledged = readUInt53(from, at + 24, 'the acknowledged offset')
 }
 
+/** Memory that bytes may be read into, from `start` on, `length` of them at most. */
+export interface Room {
+  bytes: Buffer
+  start: number
+  length: number
+}
+
 /** Where a parser delivers. What it is handed is valid only during the call. */
 export interface FrameSink {
   /** A whole frame, of any type but DATA. */
@@ -146,6 +153,7 @@ export class FrameParser {
   /** Until it is set to false, only the frames of the link's set-up are accepted. */
   setup = true
   readonly #sink: FrameSink
+  /** Of the frame that is coming; of DATA, what is still to come of it. */
   readonly #header = new FrameHeader()
   readonly #kept = Buffer.alloc(FRAME_HEADER_LENGTH + MAX_FAR_LEG_LENGTH)
   #have = 0
@@ -154,6 +162,13 @@ export class FrameParser {
 
   constructor(sink: FrameSink) {
     this.#sink = sink
+  }
+
+  /** The rest of a DATA frame, which comes next; null when something else does. Good until the next {@link FrameParser.push}. */
+  get coming(): FrameHeader | null {
+    if (this.#dataLeft === 0 || this.#broken) return null
+    this.#header.length = this.#dataLeft
+    return this.#header
   }
 
   /**

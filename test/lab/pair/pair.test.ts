@@ -1,8 +1,12 @@
 import {expect} from 'chai'
+import {once} from 'node:events'
 import {setTimeout as sleep} from 'node:timers/promises'
+import {fileURLToPath} from 'node:url'
 
 import {ORIGIN_PORTS, PairStage, type Letter, type Region, type StageOptions} from '../../../src/lib/failover/stage.js'
 import {connect, serve, type PeerResult} from '../support/overlay.js'
+
+const REUSED_PORT = fileURLToPath(new URL('../support/reused-port.mjs', import.meta.url))
 
 const BULK = {count: 8, parallel: 4, bytes: 2_000_000}
 const SHORT = {count: 600, parallel: 30, bytes: 2000}
@@ -108,6 +112,22 @@ describe('a region on two servers', () => {
         await stage().until('edge', owner, 'backup', ({role}) => role === 'backup')
         expect(await stage().paired('edge')).to.equal(other(owner))
       }))
+
+    it('a connection from the port of one that was carried on and has just ended is not taken for it', async () => {
+      const {lab, service} = stage()
+      await lab.exec('client', ['sysctl', '-qw', 'net.ipv4.tcp_tw_reuse=1'])
+      const words = [process.execPath, REUSED_PORT, service.address, String(service.port), '40404']
+      const client = lab.spawn('client', words, {stdio: ['pipe', 'pipe', 'inherit']})
+      await once(client.child.stdout!, 'data')
+      const owner = await stage().paired('edge')
+      stage().signal('edge', owner, 'SIGKILL')
+      await stage().until('edge', other(owner), 'owner', ({role}) => role === 'owner')
+      client.child.stdin!.write('go on\n')
+      const [code] = (await once(client.child, 'exit')) as [number]
+      await stage().start('edge', owner)
+      await stage().paired('edge')
+      expect(code).to.equal(0)
+    })
 
     it('the backup is killed: the owner goes on alone, and with it when it comes back', () =>
       underLoad(stage(), BULK, async () => {

@@ -7,12 +7,16 @@ import {join} from 'node:path'
 import {pairSettings} from '../../../src/lib/config/pair-settings.js'
 import {parseConfig} from '../../../src/lib/config/config-file.js'
 import {EpochFile} from '../../../src/lib/pair/epoch-file.js'
+import {sys} from '../../../src/lib/kernel/libc.js'
+import type {Pipe} from '../../../src/lib/kernel/pipe.js'
+import {PipePool} from '../../../src/lib/relay/pipe-pool.js'
+import {connectedPair, type ConnectedPair} from '../kernel/connected-pair.js'
 import {Outbox} from '../../../src/lib/pair/outbox.js'
 import {SourceAddresses} from '../../../src/lib/pair/source-addresses.js'
 import {resumption, withoutFirst, type AdoptedStream} from '../../../src/lib/relay/replicator.js'
 import {addressBytes} from '../../../src/lib/wire/endpoint.js'
 import {MAX_HEAD_LENGTH, readFarLeg, writeFarLeg, type FarLeg} from '../../../src/lib/wire/far-leg.js'
-import {FrameHeader, FrameType} from '../../../src/lib/wire/replication-frame.js'
+import {FRAME_HEADER_LENGTH, FrameHeader, FrameType, writeFrameHeader} from '../../../src/lib/wire/replication-frame.js'
 import {legRecord} from '../replication/legs.js'
 
 const bytes = (length: number, fill: number) => Buffer.alloc(length, fill)
@@ -93,7 +97,7 @@ describe('where a leg goes on after a takeover', () => {
 
 describe('outbox of a replication link', () => {
   it('refuses what goes beyond its limit, and only that', () => {
-    const outbox = new Outbox(2_000_000)
+    const outbox = new Outbox(2_000_000, null)
     const header = new FrameHeader()
     header.type = FrameType.DATA
     header.length = 600_000
@@ -105,7 +109,70 @@ describe('outbox of a replication link', () => {
     outbox.clear()
     expect(outbox.append(header, payload, 0)).to.equal(true)
   })
+
+  it('sends frames in their order, whether their payload lies in memory, was read into it, or waits in a pipe', async () => {
+    const pool = new PipePool()
+    const link = await connectedPair()
+    const source = await connectedPair()
+    const kinds = fc.constantFrom('none', 'memory', 'placed', 'piped')
+    const frames = fc.array(fc.tuple(kinds, fc.integer({min: 1, max: 40_000}), fc.boolean()), {maxLength: 30})
+    await fc.assert(
+      fc.asyncProperty(frames, async (list) => {
+        const outbox = new Outbox(8_000_000, pool)
+        const expected: Buffer[] = []
+        for (const [index, [kind, length, flush]] of list.entries()) {
+          const header = new FrameHeader()
+          header.type = kind === 'none' ? FrameType.HEARTBEAT : FrameType.DATA
+          header.length = kind === 'none' ? 0 : length
+          header.flow = index
+          const payload = Buffer.alloc(header.length, index + 1)
+          const head = Buffer.alloc(FRAME_HEADER_LENGTH)
+          writeFrameHeader(head, 0, header)
+          expected.push(head, payload)
+          if (kind === 'placed') {
+            const {bytes: memory} = outbox.place(length)!
+            payload.copy(memory, outbox.placeAt)
+            expect(outbox.append(header, memory, outbox.placeAt)).to.equal(true)
+          } else if (kind === 'piped') {
+            expect(outbox.append(header, await piped(source, pool.take()!, payload), 0)).to.equal(true)
+          } else {
+            expect(outbox.append(header, kind === 'none' ? null : payload, 0)).to.equal(true)
+          }
+
+          if (flush) outbox.flush(link.fd)
+        }
+
+        while (outbox.flush(link.fd) < 0) await new Promise((resolve) => setTimeout(resolve, 1))
+        const all = Buffer.concat(expected)
+        expect((await link.read(all.length)).equals(all)).to.equal(true)
+        expect([outbox.length, pool.lent]).to.deep.equal([0, 0])
+      }),
+      {numRuns: 20},
+    )
+    const left = new Outbox(8_000_000, pool)
+    const header = new FrameHeader()
+    header.type = FrameType.DATA
+    header.length = 100
+    left.append(header, await piped(source, pool.take()!, Buffer.alloc(100)), 0)
+    expect([left.allPiped, pool.lent]).to.deep.equal([true, 1])
+    left.clear()
+    expect([left.length, pool.lent]).to.deep.equal([0, 0])
+    for (const {node, fd} of [link, source]) {
+      node.destroy()
+      sys.close(fd)
+    }
+  })
 })
+
+/** A pipe with these bytes in it. */
+async function piped(source: ConnectedPair, pipe: Pipe, payload: Buffer): Promise<Pipe> {
+  source.node.write(payload)
+  while (pipe.length < payload.length) {
+    if (pipe.fill(source.fd, payload.length - pipe.length) < 0) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+
+  return pipe
+}
 
 describe('virtual address that leads to a destination', () => {
   const addresses = new SourceAddresses([

@@ -162,6 +162,10 @@ export class Host implements MemberOutput {
     this.#readingPaused = paused
   }
 
+  unread(): null {
+    return null
+  }
+
   pending(id: number, direction: Direction): Pending {
     const stream = this.flows.get(id)?.streams[direction]
     // A flow that is opened in this very call is not in the map yet: nothing was read of it.

@@ -1,7 +1,8 @@
 import {expect} from 'chai'
+import fc from 'fast-check'
 
 import {Journal, JournalFullError, JournalMemory, StreamJournal} from '../../../src/lib/replication/journal.js'
-import {ReplicationProtocolError} from '../../../src/lib/wire/replication-frame.js'
+import {ReplicationProtocolError, type Room} from '../../../src/lib/wire/replication-frame.js'
 import {legRecord} from './legs.js'
 
 const bytes = Buffer.from('0123456789')
@@ -55,6 +56,59 @@ describe('journal', () => {
     expect(() => stream.trim(11)).to.throw(ReplicationProtocolError)
     stream.finish(10)
     expect(() => stream.append(10, bytes, 0, 1)).to.throw(ReplicationProtocolError, /after the end/)
+  })
+
+  it('keeps what was read into the room that it gave, beside what is given to it, without a copy', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({length: fc.integer({min: 1, max: 400_000}), inRoom: fc.boolean(), trim: fc.nat(100)}), {
+          maxLength: 20,
+        }),
+        (steps) => {
+          const memory = new JournalMemory(33_554_432)
+          const stream = new StreamJournal(memory, 5)
+          const room: Room = {bytes: Buffer.alloc(0), start: 0, length: 0}
+          const whole: Buffer[] = []
+          for (const [index, {length, inRoom, trim}] of steps.entries()) {
+            let left = length
+            while (left > 0) {
+              let part = left
+              if (inRoom) {
+                expect(stream.room(stream.end, left, room)).to.equal(true)
+                part = Math.min(left, room.length)
+                room.bytes.fill(index + 1, room.start, room.start + part)
+                stream.append(stream.end, room.bytes, room.start, room.start + part)
+              } else {
+                stream.append(stream.end, Buffer.alloc(part, index + 1), 0, part)
+              }
+
+              left -= part
+            }
+
+            whole.push(Buffer.alloc(length, index + 1))
+            stream.trim(stream.base + Math.floor(((stream.end - stream.base) * trim) / 100))
+            const kept = Buffer.concat(whole).subarray(stream.base - 5)
+            expect(Buffer.concat(stream.pending()).equals(kept)).to.equal(true)
+          }
+
+          stream.clear()
+          expect(memory.used).to.equal(0)
+        },
+      ),
+      {numRuns: 30},
+    )
+  })
+
+  it('gives no room for other bytes than the next, after an end, or beyond its memory', () => {
+    const stream = new StreamJournal(new JournalMemory(300_000), 0)
+    const room: Room = {bytes: Buffer.alloc(0), start: 0, length: 0}
+    expect(stream.room(1, 100, room)).to.equal(false)
+    expect(stream.room(0, 200_000, room)).to.equal(true)
+    expect(room.length).to.be.at.least(200_000)
+    stream.append(0, room.bytes, room.start, room.start + room.length)
+    expect(stream.room(room.length, 200_000, room)).to.equal(false)
+    stream.finish(stream.end)
+    expect(stream.room(stream.end, 1, room)).to.equal(false)
   })
 
   it('is bounded over all flows, small pieces included', () => {
