@@ -4,9 +4,11 @@ import {PipePool} from './pipe-pool.js'
 /** Bytes of one splice from a socket. */
 export const SPLICE_LENGTH = 262_144
 
-/** Reads of at least so many bytes speak for splicing, splices of fewer than {@link SMALL} against it. */
-const LARGE = 16_384
-const SMALL = 4096
+/** Reads of at least so many bytes speak for splicing, splices of fewer than `small` against it. */
+const PLAIN = {large: 16_384, small: 4096}
+
+/** With a backup each splice is a frame of its own, with a tee and a second splice: it has to be a large one. */
+const REPLICATED = {large: 65_536, small: 65_536}
 
 /** How many in a row it takes. */
 const LARGE_READS = 2
@@ -17,7 +19,8 @@ export const COPY_INSTEAD = -2
 
 /** A read by copy was so long: is the next one a splice? */
 export function noteCopied(from: Side, length: number): void {
-  from.against = length < LARGE ? 0 : from.against + 1
+  const {large} = from.connection.flow === null ? PLAIN : REPLICATED
+  from.against = length < large ? 0 : from.against + 1
   if (from.against < LARGE_READS) return
   from.against = 0
   from.splicing = true
@@ -38,7 +41,8 @@ export class Splicer {
     const length = pipe.fill(from.fd, SPLICE_LENGTH)
     if (length > 0) {
       from.pipe = pipe
-      from.against = length < SMALL ? from.against + 1 : 0
+      const {small} = from.connection.flow === null ? PLAIN : REPLICATED
+      from.against = length < small ? from.against + 1 : 0
       if (from.against < SMALL_SPLICES) return length
       from.against = 0
       from.splicing = false
