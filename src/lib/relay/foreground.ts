@@ -3,6 +3,7 @@ import {PairPlane} from '../pair/pair-plane.js'
 import type {RelaySettings} from '../config/relay-settings.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {ProcessConfig} from './process-config.js'
+import {ServiceManager} from '../service/service-manager.js'
 import type {LogLine} from './rate-limited-log.js'
 import {Supervisor, type DrainReport} from './supervisor.js'
 
@@ -43,11 +44,15 @@ export async function runInForeground(
   changed?: () => string[],
 ): Promise<StoppedEvent> {
   const {name, config} = settings
+  const manager = ServiceManager.of(process.env, (message) =>
+    output.log({level: 'warning', kind: 'service-manager', message, suppressed: 0}),
+  )
   const supervisor = new Supervisor({
     ...settings,
     pair: pairPlane(settings),
     plane,
     changed,
+    manager,
     log: (line) => output.log(line),
   })
   const stop = (): void => {
@@ -87,6 +92,7 @@ export async function runInForeground(
     if (signals === 0) throw error
     return {event: 'stopped', role: config.role, name, open: 0, aborted: 0, durationMs: 0}
   } finally {
+    manager?.close()
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
   }
 }

@@ -12,6 +12,7 @@ import type {Question} from '../coordination/owner-record.js'
 import type {PairPlane} from '../pair/pair-plane.js'
 import type {PairStatus} from '../pair/pair-status.js'
 import {REPLICATION_PURPOSE} from '../replication/link-setup.js'
+import type {ServiceManager} from '../service/service-manager.js'
 import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
 import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
@@ -56,6 +57,8 @@ export interface SupervisorSettings {
    * @throws OverlayError CONFIG_INVALID
    */
   changed?(): string[]
+  /** Who started this process and wants to know what it does; null or left out when nobody asked. */
+  manager?: ServiceManager | null
   log(line: LogLine): void
 }
 
@@ -164,6 +167,8 @@ export class Supervisor {
 
       this.state = 'ready'
       this.directory.writeState({role: this.config.role, name: settings.name, pid: process.pid})
+      settings.manager?.ready(this.statusLine())
+      settings.manager?.watch(() => this.wellBeing())
     } catch (error) {
       await this.cleanUp()
       throw error
@@ -188,6 +193,7 @@ export class Supervisor {
 
     this.state = 'draining'
     this.drainStarted = Date.now()
+    this.settings.manager?.stopping(`draining, at most ${timeoutMs} ms`)
     for (const timer of this.restartTimers) clearTimeout(timer)
     this.restartTimers.clear()
     this.log('info', 'drain', `draining: no new connections, at most ${timeoutMs} ms for those that are open`)
@@ -206,6 +212,7 @@ export class Supervisor {
     if (this.state !== 'draining') {
       this.state = 'draining'
       this.drainStarted = Date.now()
+      this.settings.manager?.stopping('resetting what is open')
     }
 
     for (const child of this.children) child.send({type: 'abort'})
@@ -220,13 +227,19 @@ export class Supervisor {
    * @throws OverlayError CONFIG_INVALID, KEY_FILE_INVALID
    */
   async reload(): Promise<ReloadReport> {
-    const restart = this.settings.changed?.() ?? []
-    const keys = await this.reloadKeys()
-    if (restart.length > 0) {
-      this.log('warning', 'reload', `changed in the configuration, and needs a restart: ${restart.join(', ')}`)
-    }
+    const {manager} = this.settings
+    manager?.reloading()
+    try {
+      const restart = this.settings.changed?.() ?? []
+      const keys = await this.reloadKeys()
+      if (restart.length > 0) {
+        this.log('warning', 'reload', `changed in the configuration, and needs a restart: ${restart.join(', ')}`)
+      }
 
-    return {keys, restart}
+      return {keys, restart}
+    } finally {
+      if (this.state === 'ready') manager?.ready(this.statusLine())
+    }
   }
 
   /**
@@ -408,6 +421,7 @@ export class Supervisor {
     clearTimeout(this.forceTimer)
     for (const timer of this.restartTimers) clearTimeout(timer)
     for (const child of this.children) child.kill('SIGKILL')
+    this.settings.manager?.close()
     this.admin.close()
     this.echo?.close()
     this.sockets?.close()
@@ -453,6 +467,19 @@ export class Supervisor {
     if (!child) throw new OverlayError('NOT_PAIRED', 'the relay process is being started')
     await child.pair(action)
     return {done: action}
+  }
+
+  private statusLine(): string {
+    const processes = `${this.children.length} ${this.children.length === 1 ? 'process' : 'processes'}`
+    return `${this.state} on ${this.listen.join(', ')}, ${processes}, zero-RTT ${this.zeroRtt ? 'on' : 'off'}`
+  }
+
+  /** What the watchdog wants to know: null when a relay process does not answer. One that is being started anew is let be. */
+  private async wellBeing(): Promise<string | null> {
+    const asked = this.children.filter((child) => child.ready && !child.hasEnded)
+    const parts = await this.processStatuses()
+    if (parts.length < asked.filter((child) => !child.hasEnded).length) return null
+    return `${this.statusLine()}, ${parts.reduce((sum, {live}) => sum + live, 0)} connections`
   }
 
   private async countOpen(): Promise<number> {
