@@ -1,8 +1,8 @@
 import {Flags} from '@oclif/core'
 
-import {changedKeys} from '../../lib/config/changed-keys.js'
 import {edgeSettings} from '../../lib/config/relay-settings.js'
 import {Resolution} from '../../lib/config/resolution.js'
+import {RunningSettings} from '../../lib/config/running-settings.js'
 import {edgePlane} from '../../lib/relay/attached-plane.js'
 import {runInForeground, type ReadyEvent, type StoppedEvent} from '../../lib/relay/foreground.js'
 import type {LogLine} from '../../lib/relay/rate-limited-log.js'
@@ -70,8 +70,7 @@ key file again, as "edge reload" does.`
     const settings = edgeSettings(flags, resolution)
     const log = (line: LogLine) => this.writeLog(line, 'edge', settings.name)
     const output = {ready: (event: ReadyEvent) => this.announce(event), log}
-    return runInForeground(settings, edgePlane(settings, log), output, () =>
-      changedKeys(resolution, (again) => edgeSettings(flags, again)),
-    )
+    const running = new RunningSettings(resolution, (again) => edgeSettings(flags, again))
+    return runInForeground(settings, edgePlane(settings, log), output, running)
   }
 }

@@ -1,8 +1,8 @@
 import {Flags} from '@oclif/core'
 
-import {changedKeys} from '../../lib/config/changed-keys.js'
 import {gatewaySettings} from '../../lib/config/relay-settings.js'
 import {Resolution} from '../../lib/config/resolution.js'
+import {RunningSettings} from '../../lib/config/running-settings.js'
 import {gatewayPlane} from '../../lib/relay/attached-plane.js'
 import {runInForeground, type ReadyEvent, type StoppedEvent} from '../../lib/relay/foreground.js'
 import type {LogLine} from '../../lib/relay/rate-limited-log.js'
@@ -67,8 +67,7 @@ key file again, as "gateway reload" does.`
     const settings = gatewaySettings(flags, resolution)
     const log = (line: LogLine) => this.writeLog(line, 'gateway', settings.name)
     const output = {ready: (event: ReadyEvent) => this.announce(event), log}
-    return runInForeground(settings, gatewayPlane(settings, log), output, () =>
-      changedKeys(resolution, (again) => gatewaySettings(flags, again)),
-    )
+    const running = new RunningSettings(resolution, (again) => gatewaySettings(flags, again))
+    return runInForeground(settings, gatewayPlane(settings, log), output, running)
   }
 }

@@ -4,7 +4,7 @@ import {readSockaddr} from '../kernel/sockaddr.js'
 import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
 import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
 import {shutdownWrite, takeSocketError} from '../kernel/tcp-socket.js'
-import {addressBytes, formatEndpoint} from '../wire/endpoint.js'
+import {addressBytes, formatEndpoint, sameAddress} from '../wire/endpoint.js'
 import type {FarLeg} from '../wire/far-leg.js'
 import {MAC_LENGTH, Preamble, parsePreamble} from '../wire/preamble.js'
 import {REFUSALS, REPLY_LENGTH, Refusal, ReplyStatus, copyChallenge, readReply, replyReason} from '../wire/reply.js'
@@ -26,7 +26,7 @@ import {EarlyBytes} from './early-bytes.js'
 import {EdgeConnection, type EdgeService} from './edge-connection.js'
 import type {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
 import type {EpollLoop} from './epoll-loop.js'
-import type {Listener} from './listener.js'
+import {Listener} from './listener.js'
 import {keyOf, type EdgeConfig, type PreambleKeys} from './process-config.js'
 import type {RateLimitedLog} from './rate-limited-log.js'
 import {Relay} from './relay.js'
@@ -49,7 +49,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   /** Clients that were reset because no gateway would take them. */
   gaveUp = 0
   redials = Array.from<number>({length: OUTCOMES.length}).fill(0)
-  private readonly services: readonly EdgeService[]
+  private services: readonly EdgeService[]
   private readonly early: EarlyBytes
   private readonly preamble = new Preamble()
   private readonly bindFar = (fd: number, remote: Buffer): number => this.replicator?.bindFar(fd, remote) ?? 0
@@ -57,7 +57,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   constructor(
     loop: EpollLoop,
     log: RateLimitedLog,
-    private readonly config: EdgeConfig,
+    private config: EdgeConfig,
     gateways: readonly EdgeGateway[],
     private readonly dialer: EdgeDialer,
     private readonly instance: EdgeInstance,
@@ -65,11 +65,34 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   ) {
     super(loop, log, config.limits)
     this.early = new EarlyBytes(this.loop, this.slabs, this.transfer, instance)
-    this.services = config.services.map((service) => ({
-      config: service,
-      gateways: service.gateways.map((index) => gateways[index]),
-      origin: addressBytes(service.origin.address),
-    }))
+    this.services = servicesOf(config, gateways)
+  }
+
+  /**
+   * New connections go by this; those that are open keep the service that they came by, with its gateways and origin.
+   *
+   * @param gateways in the order of `config.gateways`
+   * @param fresh listening sockets by the index of their service; services without one have theirs
+   */
+  apply(config: EdgeConfig, gateways: readonly EdgeGateway[], fresh: ReadonlyMap<number, number>): void {
+    const kept: Listener[] = []
+    for (const listener of this.listeners) {
+      const {listen} = this.services[listener.index].config
+      const index = config.services.findIndex((service, at) => !fresh.has(at) && sameAddress(service.listen, listen))
+      if (index === -1) listener.close()
+      else kept.push(listener)
+    }
+
+    const old = this.services
+    for (const listener of kept) {
+      const {listen} = old[listener.index].config
+      listener.index = config.services.findIndex((service) => sameAddress(service.listen, listen))
+    }
+
+    this.services = servicesOf(config, gateways)
+    this.config = config
+    this.listeners = [...kept, ...[...fresh].map(([index, fd]) => new Listener(this.loop, this, this.log, fd, index))]
+    this.applyLimits(config.limits)
   }
 
   /** New dials use these; the replies of older ones are checked with the key that they were made with. */
@@ -468,6 +491,14 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     this.log.warning('gave-up', () => `service ${connection.service.config.name}: a client was reset: ${why}`)
     this.close(connection, true)
   }
+}
+
+function servicesOf(config: EdgeConfig, gateways: readonly EdgeGateway[]): EdgeService[] {
+  return config.services.map((service) => ({
+    config: service,
+    gateways: service.gateways.map((index) => gateways[index]),
+    origin: addressBytes(service.origin.address),
+  }))
 }
 
 /** True when the gateway's kernel has taken at least one byte of ours; the SYN counts one. */

@@ -1,6 +1,7 @@
 import {toOverlayError} from '../errors/index.js'
 import {PairPlane} from '../pair/pair-plane.js'
 import type {RelaySettings} from '../config/relay-settings.js'
+import type {RunningSettings} from '../config/running-settings.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {ProcessConfig} from './process-config.js'
 import {ServiceManager} from '../service/service-manager.js'
@@ -34,14 +35,14 @@ export interface ForegroundOutput {
  * Runs an edge or gateway in the foreground until it has drained. SIGTERM and SIGINT drain, a second one resets what is
  * left; SIGHUP reads configuration and key file again.
  *
- * @param changed reads the configuration again: keys whose values are not those that run
+ * @param running how the configuration is read again
  * @throws OverlayError what {@link Supervisor.start} throws
  */
 export async function runInForeground(
   settings: RelaySettings<ProcessConfig>,
   plane: HandshakePlane | null,
   output: ForegroundOutput,
-  changed?: () => string[],
+  running?: RunningSettings<RelaySettings<ProcessConfig>>,
 ): Promise<StoppedEvent> {
   const {name, config} = settings
   const manager = ServiceManager.of(process.env, (message) =>
@@ -51,7 +52,7 @@ export async function runInForeground(
     ...settings,
     pair: pairPlane(settings),
     plane,
-    changed,
+    running,
     manager,
     log: (line) => output.log(line),
   })
@@ -67,7 +68,7 @@ export async function runInForeground(
       output.log({
         level: 'error',
         kind: 'reload',
-        message: `nothing changed, the keys stay as they are: ${message}`,
+        message: `not reloaded, everything stays as it is: ${message}`,
         suppressed: 0,
       })
     })

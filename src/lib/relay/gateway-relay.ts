@@ -52,7 +52,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   served = 0
   readonly originConnectMs = new LatencyHistogram()
   readonly clockOffsets = new ClockOffsets()
-  private readonly allowList: OriginAllowList
+  private allowList: OriginAllowList
   private readonly preamble = new Preamble()
   private readonly sockaddr = allocate(SOCKADDR_LENGTH)
   private readonly gate: PreambleGate
@@ -62,7 +62,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   constructor(
     loop: EpollLoop,
     log: RateLimitedLog,
-    private readonly config: GatewayConfig,
+    private config: GatewayConfig,
     replay: ReplayFile,
     keys: PreambleKeys,
   ) {
@@ -73,6 +73,13 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
   useKeys(keys: PreambleKeys): void {
     this.gate.keys = keys
+  }
+
+  /** New connections and dials go by this; listeners stay as they are. */
+  apply(config: GatewayConfig): void {
+    this.allowList = new OriginAllowList(config.allowOrigins, 'allowOrigins')
+    this.config = config
+    this.applyLimits(config.limits)
   }
 
   get pendingCount(): number {

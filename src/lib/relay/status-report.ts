@@ -60,7 +60,10 @@ export function edgeTraffic(parts: readonly EdgeProcessStatus[]): EdgeTraffic {
     bytes: {fromClients: near, toClients: far},
     gaveUp: sum(parts, (part) => part.gaveUp),
     redials: addRecords(parts.map((part) => part.redials)),
-    gateways: (parts[0]?.gateways ?? []).map((_, index) => gatewayReport(parts.map((part) => part.gateways[index]))),
+    // By name: while a reload is under way, processes may know different ones.
+    gateways: (parts[0]?.gateways ?? []).map(({gateway}) =>
+      gatewayReport(parts.flatMap((part) => part.gateways.filter((other) => other.gateway === gateway))),
+    ),
   }
 }
 

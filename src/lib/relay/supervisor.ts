@@ -1,3 +1,5 @@
+import type {RelaySettings} from '../config/relay-settings.js'
+import type {Reread, RunningSettings} from '../config/running-settings.js'
 import {OverlayError, toOverlayError} from '../errors/index.js'
 import {readKeyFile, type Key, type KeyRing} from '../keys/key-file.js'
 import type {Endpoint} from '../wire/endpoint.js'
@@ -20,6 +22,7 @@ import type {LogLevel, LogLine} from './rate-limited-log.js'
 import {RelayChild} from './relay-child.js'
 import {PacketEcho} from './packet-echo.js'
 import type {ReloadReport} from './reload.js'
+import {planReload, type ReloadPlan} from './reload-plan.js'
 import {ReplayFile} from './replay-file.js'
 import {InstanceDirectory} from './run-directory.js'
 import {edgeTraffic, gatewayTraffic, type EdgeTraffic, type GatewayTraffic} from './status-report.js'
@@ -51,12 +54,8 @@ export interface SupervisorSettings {
   pair: PairPlane | null
   /** Null when zero-RTT is off. */
   plane: HandshakePlane | null
-  /**
-   * Reads the configuration again: keys whose values are not those that run. Without it there is none to read.
-   *
-   * @throws OverlayError CONFIG_INVALID
-   */
-  changed?(): string[]
+  /** How the configuration is read again. Without it there is none to read. */
+  running?: RunningSettings<RelaySettings<ProcessConfig>>
   /** Who started this process and wants to know what it does; null or left out when nobody asked. */
   manager?: ServiceManager | null
   log(line: LogLine): void
@@ -108,6 +107,10 @@ export class Supervisor {
   /** The handshake plane is on. */
   zeroRtt = false
   private sockets: ListeningSockets | null = null
+  private listeners: readonly Endpoint[]
+  private drainTimeoutMs: number
+  /** Settles when the last reload has ended. */
+  private reloads: Promise<unknown> = Promise.resolve()
   private echo: PacketEcho | null = null
   private keys!: KeyRing
   private config: ProcessConfig
@@ -123,6 +126,8 @@ export class Supervisor {
   /** @throws OverlayError USAGE for a name that cannot be one */
   constructor(private readonly settings: SupervisorSettings) {
     this.config = settings.config
+    this.listeners = settings.listeners
+    this.drainTimeoutMs = settings.drainTimeoutMs
     this.directory = new InstanceDirectory(settings.config.role, settings.name)
     this.admin = new AdminSocket((request) => this.handle(request))
     this.ended = new Promise((resolve, reject) => {
@@ -177,7 +182,7 @@ export class Supervisor {
 
   /** The line that says where it listens. */
   get listen(): string[] {
-    return this.settings.listeners.map((endpoint) => formatEndpoint(endpoint))
+    return this.listeners.map((endpoint) => formatEndpoint(endpoint))
   }
 
   get pids(): number[] {
@@ -185,7 +190,7 @@ export class Supervisor {
   }
 
   /** Stops accepting and ends when the last connection has, or at the deadline. A second call shortens the deadline. */
-  async drain(timeoutMs = this.settings.drainTimeoutMs): Promise<DrainReport> {
+  async drain(timeoutMs = this.drainTimeoutMs): Promise<DrainReport> {
     if (this.state === 'draining') {
       this.armForce(timeoutMs)
       return this.ended
@@ -221,25 +226,72 @@ export class Supervisor {
   }
 
   /**
-   * Reads the configuration and the key file again. Keys hold from now on; what else has changed is named and needs a
-   * restart. On an error in either file everything stays as it is.
+   * Reads the configuration and the key file again. Keys and what can be changed hold from now on, without a connection
+   * noticing; what needs a restart is named. On an error in either file, or when an address cannot be listened on,
+   * everything stays as it is. One reload at a time: a second one waits for the first.
    *
-   * @throws OverlayError CONFIG_INVALID, KEY_FILE_INVALID
+   * @throws OverlayError CONFIG_INVALID, KEY_FILE_INVALID, ADDRESS_IN_USE, PRIVILEGE_MISSING, UNREACHABLE
    */
   async reload(): Promise<ReloadReport> {
-    const {manager} = this.settings
+    const turn = this.reloads.then(() => this.reloadNow())
+    this.reloads = turn.catch(() => {})
+    return turn
+  }
+
+  private async reloadNow(): Promise<ReloadReport> {
+    const {manager, name} = this.settings
+    if (this.state !== 'ready') throw new OverlayError('NOT_RUNNING', `${this.config.role} "${name}" is ${this.state}`)
     manager?.reloading()
     try {
-      const restart = this.settings.changed?.() ?? []
+      // Both files are read before anything changes.
+      const read = this.settings.running?.reread() ?? null
+      readKeyFile(this.settings.keyFile)
+      const {applied, restart} = read === null ? {applied: [], restart: []} : await this.reconfigure(read)
       const keys = await this.reloadKeys()
+      if (applied.length > 0) this.log('info', 'reload', `changed, and holds now: ${applied.join(', ')}`)
       if (restart.length > 0) {
         this.log('warning', 'reload', `changed in the configuration, and needs a restart: ${restart.join(', ')}`)
       }
 
-      return {keys, restart}
+      return {keys, applied, restart}
     } finally {
       if (this.state === 'ready') manager?.ready(this.statusLine())
     }
+  }
+
+  private async reconfigure(read: Reread<RelaySettings<ProcessConfig>>): Promise<ReloadPlan> {
+    const plan = planReload(this.config, read.settings.config, read.changed)
+    if (plan.applied.length === 0) return plan
+    const {config} = plan
+    const listeners = config.role === 'edge' ? config.services.map((service) => service.listen) : this.listeners
+    const prepared = this.sockets!.prepare(listeners)
+    try {
+      if (config.role === 'edge') this.settings.plane?.serveGateways(config.gateways)
+    } catch (error) {
+      prepared.discard()
+      throw error
+    }
+
+    // Whatever process starts from here on starts with the new configuration.
+    prepared.commit()
+    this.config = config
+    this.listeners = listeners
+    this.drainTimeoutMs = read.settings.drainTimeoutMs
+    const applying = this.children.map((child, index) => child.apply(config, prepared.fresh[index]))
+    for (const [index, answer] of (await Promise.allSettled(applying)).entries()) {
+      const child = this.children[index]
+      if (answer.status === 'fulfilled' || child.hasEnded) continue
+      // It would go on by another configuration than the rest, and leave new listeners unserved.
+      this.log(
+        'error',
+        'reload',
+        `relay process ${child.pid}: ${toOverlayError(answer.reason).message}; it is replaced`,
+      )
+      child.kill('SIGKILL')
+    }
+
+    read.accept(plan.applied)
+    return plan
   }
 
   /**
