@@ -48,6 +48,18 @@ key file again, as "gateway reload" does.`
       env: 'OVERLAY_GATEWAY_PREAMBLE_TIMEOUT',
       helpValue: 'DURATION',
     }),
+    'max-origin-connections': Flags.integer({
+      description: 'connections to one origin, address and port, of one process at a time; no limit when not given',
+      min: 0,
+      max: 1_000_000,
+      env: 'OVERLAY_GATEWAY_MAX_ORIGIN_CONNECTIONS',
+    }),
+    'max-origin-rate': Flags.integer({
+      description: 'new connections a second to one origin of one process; no limit when not given',
+      min: 0,
+      max: 1_000_000,
+      env: 'OVERLAY_GATEWAY_MAX_ORIGIN_RATE',
+    }),
     'max-pending': Flags.integer({
       description: 'connections of one process that have shown none, the oldest goes first; 4096 when not given',
       min: 1,

@@ -9,6 +9,8 @@ const LIVE: Record<ProcessConfig['role'], readonly string[]> = {
     'drainTimeout',
     'healthInterval',
     'idleTimeout',
+    'maxClientConnections',
+    'maxClientRate',
     'maxConnections',
     'retryOtherGateway',
     'services',
@@ -19,6 +21,8 @@ const LIVE: Record<ProcessConfig['role'], readonly string[]> = {
     'drainTimeout',
     'idleTimeout',
     'maxConnections',
+    'maxOriginConnections',
+    'maxOriginRate',
     'maxPending',
     'preambleTimeout',
   ],
@@ -66,6 +70,7 @@ function merged(running: ProcessConfig, wanted: ProcessConfig, services: boolean
       confirmTimeoutMs: edge.confirmTimeoutMs,
       healthIntervalMs: edge.healthIntervalMs,
       retryOtherGateway: edge.retryOtherGateway,
+      clientLimit: edge.clientLimit,
       ...(services ? {services: edge.services, gateways: edge.gateways} : {}),
     }
   }
@@ -77,6 +82,7 @@ function merged(running: ProcessConfig, wanted: ProcessConfig, services: boolean
     allowOrigins: gateway.allowOrigins,
     preambleTimeoutMs: gateway.preambleTimeoutMs,
     maxPending: gateway.maxPending,
+    originLimit: gateway.originLimit,
   }
 }
 
