@@ -233,10 +233,13 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     return all === Admission.TooMany ? 'service-connections' : 'service-rate'
   }
 
-  /** Nobody has authenticated: an RST, no memory, one count. In a pair the client hears it when it next sends something. */
+  /**
+   * Nobody has authenticated: an RST, no memory, one count. In a pair silence: the client's next retransmission asks
+   * again, since a keyed SYN/ACK stays good until its connection is made.
+   */
   private turnAway(fd: number, {config: {name}}: EdgeService, reached: string): void {
     this.limited[reached] = (this.limited[reached] ?? 0) + 1
-    this.log.warning('limited', () => `service ${name}: a client was reset: ${reached}`)
+    this.log.warning('limited', () => `service ${name}: a client was turned away: ${reached}`)
     if (this.replicator === null) closeWithReset(fd)
     else this.replicator.discard(fd)
   }
