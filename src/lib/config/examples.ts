@@ -15,6 +15,7 @@ const COMMON = `  # processes: 1                # relay processes; as many as th
   # idleTimeout: 1h             # a connection without a byte for so long is reset
   # connectTimeout: 10s         # for the far side to be reached
   # drainTimeout: 30s           # that open connections get after SIGTERM
+  # shutdownDrainTimeout: 30s   # the same when systemd is shutting the host down; drainTimeout when left out
   # maxConnections: 100000      # of one process; half of its descriptors when left out
 `
 

@@ -27,6 +27,8 @@ export interface RelaySettings<Config> {
   processes: number
   keyFile: string
   drainTimeoutMs: number
+  /** The same when the host is shutting down. */
+  shutdownDrainTimeoutMs: number
   zeroRtt: boolean
   /** Interfaces of the handshake plane; empty for those that the routes name. */
   interfaces: string[]
@@ -57,6 +59,7 @@ interface CommonFlags {
   'idle-timeout'?: string
   'connect-timeout'?: string
   'drain-timeout'?: string
+  'shutdown-drain-timeout'?: string
   'max-connections'?: number
 }
 
@@ -212,6 +215,7 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
     })
   }
 
+  const drainTimeoutMs = timeout('drainTimeout', 'drain-timeout', flags, file, resolution)
   return {
     name: flags.name,
     processes,
@@ -230,7 +234,16 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
       DEFAULTS.initialWindow,
     ),
     clockOffsetSeconds: flags['clock-offset'] ?? 0,
-    drainTimeoutMs: timeout('drainTimeout', 'drain-timeout', flags, file, resolution),
+    drainTimeoutMs,
+    shutdownDrainTimeoutMs: resolution.duration(
+      {
+        key: 'shutdownDrainTimeout',
+        flag: 'shutdown-drain-timeout',
+        byFlag: duration(flags, 'shutdown-drain-timeout'),
+        byFile: file.shutdownDrainTimeout,
+      },
+      drainTimeoutMs,
+    ),
     config: {
       congestionControl: resolution.pick<string | null>(
         {

@@ -94,6 +94,10 @@ const common = {
   ),
   connectTimeout: optional(duration, 'for the far side to be reached', formatDuration(DEFAULTS.connectTimeout)),
   drainTimeout: optional(duration, 'that open connections get after SIGTERM', formatDuration(DEFAULTS.drainTimeout)),
+  shutdownDrainTimeout: optional(
+    duration,
+    'the same when systemd is shutting the host down; drainTimeout when left out',
+  ),
   maxConnections: optional(
     connections,
     'connections of one process at a time; when left out half of its descriptors less 64',

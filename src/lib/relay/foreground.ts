@@ -4,6 +4,7 @@ import type {RelaySettings} from '../config/relay-settings.js'
 import type {RunningSettings} from '../config/running-settings.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {ProcessConfig} from './process-config.js'
+import {hostIsShuttingDown} from '../service/host-shutdown.js'
 import {ServiceManager} from '../service/service-manager.js'
 import type {LogLine} from './rate-limited-log.js'
 import {Supervisor, type DrainReport} from './supervisor.js'
@@ -36,6 +37,7 @@ export interface ForegroundOutput {
  * left; SIGHUP reads configuration and key file again.
  *
  * @param running how the configuration is read again
+ * @param hostEnds is the host shutting down?
  * @throws OverlayError what {@link Supervisor.start} throws
  */
 export async function runInForeground(
@@ -43,6 +45,7 @@ export async function runInForeground(
   plane: HandshakePlane | null,
   output: ForegroundOutput,
   running?: RunningSettings<RelaySettings<ProcessConfig>>,
+  hostEnds: () => boolean = hostIsShuttingDown,
 ): Promise<StoppedEvent> {
   const {name, config} = settings
   const manager = ServiceManager.of(process.env, (message) =>
@@ -59,7 +62,7 @@ export async function runInForeground(
   const stop = (): void => {
     if (signals++ > 0) supervisor.force()
     // What a drain comes to is learned from `ended`.
-    else supervisor.drain().catch(() => {})
+    else (hostEnds() ? supervisor.drainForShutdown() : supervisor.drain()).catch(() => {})
   }
 
   const reload = (): void => {

@@ -14,6 +14,7 @@ const LIVE: Record<ProcessConfig['role'], readonly string[]> = {
     'maxConnections',
     'retryOtherGateway',
     'services',
+    'shutdownDrainTimeout',
   ],
   gateway: [
     'allowOrigins',
@@ -25,6 +26,7 @@ const LIVE: Record<ProcessConfig['role'], readonly string[]> = {
     'maxOriginRate',
     'maxPending',
     'preambleTimeout',
+    'shutdownDrainTimeout',
   ],
 }
 

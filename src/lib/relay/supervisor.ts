@@ -48,6 +48,8 @@ export interface SupervisorSettings {
   listeners: readonly Endpoint[]
   keyFile: string
   drainTimeoutMs: number
+  /** The same when the host is shutting down. */
+  shutdownDrainTimeoutMs: number
   /** Where the packet echo listens; null for nowhere. */
   echo: Endpoint | null
   /** Null for a server of its own. */
@@ -109,6 +111,7 @@ export class Supervisor {
   private sockets: ListeningSockets | null = null
   private listeners: readonly Endpoint[]
   private drainTimeoutMs: number
+  private shutdownDrainTimeoutMs: number
   /** Settles when the last reload has ended. */
   private reloads: Promise<unknown> = Promise.resolve()
   private echo: PacketEcho | null = null
@@ -128,6 +131,7 @@ export class Supervisor {
     this.config = settings.config
     this.listeners = settings.listeners
     this.drainTimeoutMs = settings.drainTimeoutMs
+    this.shutdownDrainTimeoutMs = settings.shutdownDrainTimeoutMs
     this.directory = new InstanceDirectory(settings.config.role, settings.name)
     this.admin = new AdminSocket((request) => this.handle(request))
     this.ended = new Promise((resolve, reject) => {
@@ -212,6 +216,11 @@ export class Supervisor {
     return this.ended
   }
 
+  /** The same with the deadline of a host that is shutting down. */
+  async drainForShutdown(): Promise<DrainReport> {
+    return this.drain(this.shutdownDrainTimeoutMs)
+  }
+
   /** Resets what is open and ends now. */
   force(): void {
     if (this.state !== 'draining') {
@@ -277,6 +286,7 @@ export class Supervisor {
     this.config = config
     this.listeners = listeners
     this.drainTimeoutMs = read.settings.drainTimeoutMs
+    this.shutdownDrainTimeoutMs = read.settings.shutdownDrainTimeoutMs
     const applying = this.children.map((child, index) => child.apply(config, prepared.fresh[index]))
     for (const [index, answer] of (await Promise.allSettled(applying)).entries()) {
       const child = this.children[index]

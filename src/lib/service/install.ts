@@ -19,13 +19,11 @@ import {readKeyFile} from '../keys/key-file.js'
 import type {ProcessConfig} from '../relay/process-config.js'
 import type {RelayRole} from '../relay/run-directory.js'
 import {instanceDirectory} from '../run-directory.js'
+import {BOOTED} from './host-shutdown.js'
 import {UNIT_MARK, unitName, unitText, type UnitFacts} from './unit.js'
 
 /** Where an administrator's units lie (systemd.unit(5)); only there systemd is told of a change. */
 export const UNIT_DIRECTORY = '/etc/systemd/system'
-
-/** systemd runs this host, sd_booted(3). */
-const BOOTED = '/run/systemd/system'
 
 /** For `systemctl daemon-reload`, ms. */
 const RELOAD_DEADLINE_MS = 30_000
@@ -139,7 +137,7 @@ export function unitFacts({role, name, config}: ServiceRequest): UnitFacts {
     name,
     program,
     config: path,
-    drainTimeoutMs: settings.drainTimeoutMs,
+    drainTimeoutMs: Math.max(settings.drainTimeoutMs, settings.shutdownDrainTimeoutMs),
     lowPorts: [...settings.listeners, ...(settings.echo ? [settings.echo] : [])].some(
       ({port}) => port < FIRST_FREE_PORT,
     ),

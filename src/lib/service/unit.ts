@@ -11,6 +11,7 @@ export interface UnitFacts {
   program: readonly string[]
   /** Absolute path of the configuration file. */
   config: string
+  /** The longest that a drain may take. */
   drainTimeoutMs: number
   /** It listens on ports below 1024. */
   lowPorts: boolean
@@ -86,7 +87,7 @@ function running({role, name, program, config, drainTimeoutMs}: UnitFacts): Dire
     ['KillMode=mixed', 'SIGTERM to the control process alone: it drains'],
     [
       `TimeoutStopSec=${Math.ceil(drainTimeoutMs / 1000) + GOODBYE_S}`,
-      `drainTimeout, and ${GOODBYE_S} s: install again when it changes`,
+      `the longer drain timeout, and ${GOODBYE_S} s: install again when it changes`,
     ],
     [`LimitNOFILE=${DESCRIPTORS}`, 'two descriptors a connection'],
     ['OOMScoreAdjust=-500', 'other programs go first when memory runs out'],
