@@ -87,7 +87,12 @@ describe('a reload of a running edge or gateway', () => {
     second.socket.write('two')
     await eventually('one of them is served', () => first.received.length + second.received.length === 3)
     overlay.writeConfig(edgeOf(services, {maxConnections: 5, drainTimeout: '200ms'}))
-    expect((await edge.reload()).applied).to.deep.equal(['edge.drainTimeout', 'edge.maxConnections'])
+    expect((await edge.reload()).applied).to.deep.equal([
+      'edge.drainTimeout',
+      'edge.maxConnections',
+      // Which is the drain timeout unless given.
+      'edge.shutdownDrainTimeout',
+    ])
     await eventually('the other one too', () => first.received.length + second.received.length === 6)
     overlay.writeConfig(edgeOf(services, {maxConnections: 5, drainTimeout: '200ms', idleTimeout: '1s'}))
     await edge.reload()
