@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds dist/ (TypeScript, BPF objects, native programs) and oclif.manifest.json. All is made in .build/ first and moved
+# Builds dist/ (TypeScript, BPF objects, native programs, manual pages, completions) and oclif.manifest.json. All is made in .build/ first and moved
 # into place at the end: a failed build leaves the last good one, and a running overlay never sees half of one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -47,6 +47,8 @@ node -e '
   manifest.commands = Object.fromEntries(Object.entries(manifest.commands).sort(byName))
   writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`)
 ' .build/oclif.manifest.json
+
+node .build/dist/lib/manual/make.js .build/oclif.manifest.json package.json .build/dist
 
 rm -rf dist
 mv .build/dist dist

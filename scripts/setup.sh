@@ -13,6 +13,7 @@ packages=(
   etcd-server                                                     # tests and scenarios: etcd coordination
   tshark tcpdump iperf3 wrk curl openssl chromium                 # tests: clients, loads, oracles, a browser
   hping3 nmap                                                     # tests: oracles of the probe
+  systemd groff-base                                              # tests: units and manual pages, as their own programs see them
 )
 
 check_node() {

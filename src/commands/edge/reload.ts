@@ -7,8 +7,9 @@ import {reloadInstance, renderReload, type ReloadReport} from '../../lib/relay/r
 export default class EdgeReload extends OverlayCommand<ReloadReport> {
   static override summary = 'Have a running edge read its configuration and key file again'
   static override description = `The whole configuration is checked first. When it or the key file cannot be used, everything stays as it is, and the
-command says why. New keys hold from then on, and no connection notices. Any other value that has changed is named and
-needs a restart: the exit code is 3 then. SIGHUP does the same, and writes to the log.`
+command says why. New keys, services with their gateways, limits and timeouts hold from then on, and no connection that is open notices.
+Each changed value is named. One that needs a restart is named as such, and the exit code is 3 then. SIGHUP does the
+same, and writes to the log.`
 
   static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> --name web']
 

@@ -1,8 +1,8 @@
 import {Flags} from '@oclif/core'
 
-import {changedKeys} from '../../lib/config/changed-keys.js'
 import {edgeSettings} from '../../lib/config/relay-settings.js'
 import {Resolution} from '../../lib/config/resolution.js'
+import {RunningSettings} from '../../lib/config/running-settings.js'
 import {edgePlane} from '../../lib/relay/attached-plane.js'
 import {runInForeground, type ReadyEvent, type StoppedEvent} from '../../lib/relay/foreground.js'
 import type {LogLine} from '../../lib/relay/rate-limited-log.js'
@@ -56,6 +56,20 @@ key file again, as "edge reload" does.`
       env: 'OVERLAY_EDGE_HEALTH_INTERVAL',
       helpValue: 'DURATION',
     }),
+    'max-client-connections': Flags.integer({
+      description:
+        'connections of one client address (IPv6: /64) in one process at a time, 0 for no limit; half of --max-connections, 64 at least, when not given',
+      min: 0,
+      max: 1_000_000,
+      env: 'OVERLAY_EDGE_MAX_CLIENT_CONNECTIONS',
+    }),
+    'max-client-rate': Flags.integer({
+      description:
+        'new connections a second of one client address (IPv6: /64) in one process, 0 for no limit; 5000 when not given',
+      min: 0,
+      max: 1_000_000,
+      env: 'OVERLAY_EDGE_MAX_CLIENT_RATE',
+    }),
     'retry-other-gateway': Flags.boolean({
       description:
         'dial another gateway even when the silent one may have passed the first bytes on, so that the origin may see them twice; on when not given',
@@ -70,8 +84,7 @@ key file again, as "edge reload" does.`
     const settings = edgeSettings(flags, resolution)
     const log = (line: LogLine) => this.writeLog(line, 'edge', settings.name)
     const output = {ready: (event: ReadyEvent) => this.announce(event), log}
-    return runInForeground(settings, edgePlane(settings, log), output, () =>
-      changedKeys(resolution, (again) => edgeSettings(flags, again)),
-    )
+    const running = new RunningSettings(resolution, (again) => edgeSettings(flags, again))
+    return runInForeground(settings, edgePlane(settings, log), output, running)
   }
 }

@@ -1,8 +1,8 @@
 import {Flags} from '@oclif/core'
 
-import {changedKeys} from '../../lib/config/changed-keys.js'
 import {gatewaySettings} from '../../lib/config/relay-settings.js'
 import {Resolution} from '../../lib/config/resolution.js'
+import {RunningSettings} from '../../lib/config/running-settings.js'
 import {gatewayPlane} from '../../lib/relay/attached-plane.js'
 import {runInForeground, type ReadyEvent, type StoppedEvent} from '../../lib/relay/foreground.js'
 import type {LogLine} from '../../lib/relay/rate-limited-log.js'
@@ -48,6 +48,18 @@ key file again, as "gateway reload" does.`
       env: 'OVERLAY_GATEWAY_PREAMBLE_TIMEOUT',
       helpValue: 'DURATION',
     }),
+    'max-origin-connections': Flags.integer({
+      description: 'connections to one origin, address and port, of one process at a time; no limit when not given',
+      min: 0,
+      max: 1_000_000,
+      env: 'OVERLAY_GATEWAY_MAX_ORIGIN_CONNECTIONS',
+    }),
+    'max-origin-rate': Flags.integer({
+      description: 'new connections a second to one origin of one process; no limit when not given',
+      min: 0,
+      max: 1_000_000,
+      env: 'OVERLAY_GATEWAY_MAX_ORIGIN_RATE',
+    }),
     'max-pending': Flags.integer({
       description: 'connections of one process that have shown none, the oldest goes first; 4096 when not given',
       min: 1,
@@ -67,8 +79,7 @@ key file again, as "gateway reload" does.`
     const settings = gatewaySettings(flags, resolution)
     const log = (line: LogLine) => this.writeLog(line, 'gateway', settings.name)
     const output = {ready: (event: ReadyEvent) => this.announce(event), log}
-    return runInForeground(settings, gatewayPlane(settings, log), output, () =>
-      changedKeys(resolution, (again) => gatewaySettings(flags, again)),
-    )
+    const running = new RunningSettings(resolution, (again) => gatewaySettings(flags, again))
+    return runInForeground(settings, gatewayPlane(settings, log), output, running)
   }
 }

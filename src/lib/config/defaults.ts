@@ -9,6 +9,11 @@ export const DEFAULTS = {
   healthInterval: 2000,
   preambleTimeout: 5000,
   maxPending: 4096,
+  /** A second, of one client in one process. */
+  maxClientRate: 5000,
+  /** 0: no limit, because what an origin can bear its operator alone knows. */
+  maxOriginConnections: 0,
+  maxOriginRate: 0,
   zeroRtt: true,
   retryOtherGateway: true,
   /** Segments; 0 leaves the kernel's. */

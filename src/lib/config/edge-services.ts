@@ -1,5 +1,6 @@
 import {OverlayError} from '../errors/index.js'
 import {formatEndpoint, parseEndpoint, type Endpoint} from '../wire/endpoint.js'
+import type {Limit} from '../relay/meter.js'
 import type {Resolution} from './resolution.js'
 import type {EdgeSection} from './schema.js'
 
@@ -8,6 +9,7 @@ export interface Service {
   listen: Endpoint
   origin: Endpoint
   gateways: Endpoint[]
+  limit: Limit
 }
 
 export interface ServiceFlags {
@@ -46,7 +48,9 @@ export function edgeServices(flags: ServiceFlags, file: EdgeSection, resolution:
   return [resolved(fromFile[0], 0, flags, resolution)]
 }
 
-function resolved(base: Service | undefined, index: number, flags: ServiceFlags, resolution: Resolution): Service {
+type FileService = NonNullable<EdgeSection['services']>[number]
+
+function resolved(base: FileService | undefined, index: number, flags: ServiceFlags, resolution: Resolution): Service {
   const key = (name: string): string => `services.${index}.${name}`
   const place = (name: 'listen' | 'origin'): Endpoint => {
     const text = flags[name]
@@ -68,5 +72,9 @@ function resolved(base: Service | undefined, index: number, flags: ServiceFlags,
       [],
       (gateways) => gateways.map((gateway) => formatEndpoint(gateway)),
     ),
+    limit: {
+      connections: resolution.pick<number>({key: key('maxConnections'), byFile: base?.maxConnections}, 0),
+      rate: resolution.pick<number>({key: key('maxRate'), byFile: base?.maxRate}, 0),
+    },
   }
 }

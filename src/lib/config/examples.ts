@@ -15,6 +15,7 @@ const COMMON = `  # processes: 1                # relay processes; as many as th
   # idleTimeout: 1h             # a connection without a byte for so long is reset
   # connectTimeout: 10s         # for the far side to be reached
   # drainTimeout: 30s           # that open connections get after SIGTERM
+  # shutdownDrainTimeout: 30s   # the same when systemd is shutting the host down; drainTimeout when left out
   # maxConnections: 100000      # of one process; half of its descriptors when left out
 `
 
@@ -25,8 +26,12 @@ const EDGE = `edge:
       listen: 0.0.0.0:443       # where clients connect; "[::]:443" for IPv6
       origin: 10.9.0.5:443      # where the gateway connects to for them
       gateways: [203.0.113.9:7000, 198.51.100.9:7000]
+      # maxConnections: 0       # of this service in one process at a time; 0 is no limit
+      # maxRate: 0              # new ones a second
 ${COMMON}  # confirmTimeout: 1s          # beyond the round trip, after which a silent gateway is given up
   # healthInterval: 2s          # between health checks of a gateway
+  # maxClientConnections: 50000 # of one client in one process; half of maxConnections when left out, 0 is no limit
+  # maxClientRate: 5000         # new ones a second
   # retryOtherGateway: true     # also when the silent one may have passed the first bytes on
 `
 
@@ -38,6 +43,8 @@ const GATEWAY = `gateway:
     - "[fd00:9::]/64:8000-8099"
 ${COMMON}  # preambleTimeout: 5s         # in which a connection must show its preamble
   # maxPending: 4096            # connections of one process that have shown none
+  # maxOriginConnections: 0     # to one origin in one process; 0 is no limit
+  # maxOriginRate: 0            # new ones a second
   # echo: 203.0.113.9:7009      # where probes that hold the key may ask how their packets arrived
 `
 

@@ -3,6 +3,7 @@ import {readFileSync} from 'node:fs'
 
 import {OverlayError} from '../errors/index.js'
 import {OriginAllowList} from '../relay/origin-allow-list.js'
+import type {Limit} from '../relay/meter.js'
 import type {PairSettings} from '../pair/pair-config.js'
 import type {EdgeConfig, EdgeServiceConfig, GatewayConfig} from '../relay/process-config.js'
 import {formatEndpoint, parseEndpoint, type Endpoint} from '../wire/endpoint.js'
@@ -17,12 +18,17 @@ import {pairProcesses, type EdgeSection, type GatewaySection} from './schema.js'
 /** Descriptors that a relay process needs beside those of connections. */
 const SPARE_DESCRIPTORS = 64
 
+/** A client may have so many connections by default, however few the process may have. */
+const LEAST_OF_A_CLIENT = 64
+
 /** What edge and gateway need to start, beside their processes' configuration. */
 export interface RelaySettings<Config> {
   name: string
   processes: number
   keyFile: string
   drainTimeoutMs: number
+  /** The same when the host is shutting down. */
+  shutdownDrainTimeoutMs: number
   zeroRtt: boolean
   /** Interfaces of the handshake plane; empty for those that the routes name. */
   interfaces: string[]
@@ -53,6 +59,7 @@ interface CommonFlags {
   'idle-timeout'?: string
   'connect-timeout'?: string
   'drain-timeout'?: string
+  'shutdown-drain-timeout'?: string
   'max-connections'?: number
 }
 
@@ -63,6 +70,8 @@ export interface EdgeFlags extends CommonFlags {
   'confirm-timeout'?: string
   'health-interval'?: string
   'retry-other-gateway'?: boolean
+  'max-client-connections'?: number
+  'max-client-rate'?: number
 }
 
 export interface GatewayFlags extends CommonFlags {
@@ -70,6 +79,8 @@ export interface GatewayFlags extends CommonFlags {
   'allow-origin'?: string[]
   'preamble-timeout'?: string
   'max-pending'?: number
+  'max-origin-connections'?: number
+  'max-origin-rate'?: number
   echo?: string
 }
 
@@ -96,6 +107,11 @@ export function edgeSettings(flags: EdgeFlags, resolution = new Resolution('edge
     },
     DEFAULTS.retryOtherGateway,
   )
+  const {maxConnections} = common.config.limits
+  const clientLimit = limit('maxClient', 'max-client', flags, file, resolution, {
+    connections: Math.max(LEAST_OF_A_CLIENT, Math.floor(maxConnections / 2)),
+    rate: DEFAULTS.maxClientRate,
+  })
   const gateways = new Map<string, Endpoint>()
   for (const service of services) for (const gateway of service.gateways) gateways.set(formatEndpoint(gateway), gateway)
   const names = [...gateways.keys()]
@@ -114,6 +130,7 @@ export function edgeSettings(flags: EdgeFlags, resolution = new Resolution('edge
       gateways: [...gateways.values()],
       ...timeouts,
       retryOtherGateway,
+      clientLimit,
     },
   }
 }
@@ -146,6 +163,10 @@ export function gatewaySettings(
   const origins = new OriginAllowList(allowOrigins, '--allow-origin')
   const common = commonSettings(flags, file, resolution)
   const {maxConnections} = common.config.limits
+  const originLimit = limit('maxOrigin', 'max-origin', flags, file, resolution, {
+    connections: DEFAULTS.maxOriginConnections,
+    rate: DEFAULTS.maxOriginRate,
+  })
   const maxPending = {key: 'maxPending', flag: 'max-pending', byFlag: flags['max-pending'], byFile: file.maxPending}
   return {
     ...common,
@@ -170,6 +191,7 @@ export function gatewaySettings(
         maxConnections,
         resolution.pick(maxPending, DEFAULTS.maxPending, (count) => Math.min(count, maxConnections)),
       ),
+      originLimit,
       replayWindowPath: '',
     },
   }
@@ -193,6 +215,7 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
     })
   }
 
+  const drainTimeoutMs = timeout('drainTimeout', 'drain-timeout', flags, file, resolution)
   return {
     name: flags.name,
     processes,
@@ -211,7 +234,16 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
       DEFAULTS.initialWindow,
     ),
     clockOffsetSeconds: flags['clock-offset'] ?? 0,
-    drainTimeoutMs: timeout('drainTimeout', 'drain-timeout', flags, file, resolution),
+    drainTimeoutMs,
+    shutdownDrainTimeoutMs: resolution.duration(
+      {
+        key: 'shutdownDrainTimeout',
+        flag: 'shutdown-drain-timeout',
+        byFlag: duration(flags, 'shutdown-drain-timeout'),
+        byFile: file.shutdownDrainTimeout,
+      },
+      drainTimeoutMs,
+    ),
     config: {
       congestionControl: resolution.pick<string | null>(
         {
@@ -238,6 +270,28 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
       },
     },
   }
+}
+
+/** `maxClientConnections` and `maxClientRate`, or the same of origins. */
+function limit(
+  key: string,
+  flag: string,
+  flags: object,
+  file: object,
+  resolution: Resolution,
+  byDefault: Limit,
+): Limit {
+  const one = (what: 'Connections' | 'Rate', otherwise: number): number => {
+    const name = `${flag}-${what.toLowerCase()}`
+    const sources = {key: key + what, flag: name, byFlag: numberIn(flags, name), byFile: numberIn(file, key + what)}
+    return resolution.pick<number>(sources, otherwise)
+  }
+
+  return {connections: one('Connections', byDefault.connections), rate: one('Rate', byDefault.rate)}
+}
+
+function numberIn(holder: object, name: string): number | undefined {
+  return (holder as Record<string, number | undefined>)[name]
 }
 
 type Timeouts = {

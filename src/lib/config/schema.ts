@@ -29,6 +29,9 @@ import {
 const processes = z.int().min(1).max(64)
 const connections = z.int().min(1).max(1_000_000)
 
+/** 0 stands for no limit. */
+const limit = z.int().min(0).max(1_000_000)
+
 /** Addresses of one gateway, e.g. one of each family. */
 const MAX_LISTENERS = 16
 
@@ -52,6 +55,8 @@ const service = z
     listen: needed(endpoint, 'where clients connect'),
     origin: needed(endpoint, 'where a gateway connects to for them'),
     gateways: needed(z.array(endpoint).min(1).max(MAX_GATEWAYS), 'the preferred one first'),
+    maxConnections: optional(limit, 'connections of this service in one process at a time; 0 for no limit', 0),
+    maxRate: optional(limit, 'new connections a second of this service in one process; 0 for no limit', 0),
   })
   .check(
     rule(['gateways'], ({gateways}) =>
@@ -89,6 +94,10 @@ const common = {
   ),
   connectTimeout: optional(duration, 'for the far side to be reached', formatDuration(DEFAULTS.connectTimeout)),
   drainTimeout: optional(duration, 'that open connections get after SIGTERM', formatDuration(DEFAULTS.drainTimeout)),
+  shutdownDrainTimeout: optional(
+    duration,
+    'the same when systemd is shutting the host down; drainTimeout when left out',
+  ),
   maxConnections: optional(
     connections,
     'connections of one process at a time; when left out half of its descriptors less 64',
@@ -112,6 +121,15 @@ const edge = z
       formatDuration(DEFAULTS.confirmTimeout),
     ),
     healthInterval: optional(duration, 'between health checks of a gateway', formatDuration(DEFAULTS.healthInterval)),
+    maxClientConnections: optional(
+      limit,
+      'connections of one client address (IPv6: /64) in one process at a time, 0 for no limit; when left out half of maxConnections, 64 at least',
+    ),
+    maxClientRate: optional(
+      limit,
+      'new connections a second of one client address (IPv6: /64) in one process; 0 for no limit',
+      DEFAULTS.maxClientRate,
+    ),
     retryOtherGateway: optional(
       z.boolean(),
       'dial another gateway even when the silent one may have passed the first bytes on, so that the origin may see them twice',
@@ -162,6 +180,16 @@ const gateway = z
       connections,
       'connections of one process that have shown none, the oldest goes first',
       DEFAULTS.maxPending,
+    ),
+    maxOriginConnections: optional(
+      limit,
+      'connections to one origin, address and port, of one process at a time; 0 for no limit',
+      DEFAULTS.maxOriginConnections,
+    ),
+    maxOriginRate: optional(
+      limit,
+      'new connections a second to one origin of one process; 0 for no limit',
+      DEFAULTS.maxOriginRate,
     ),
     echo: optional(
       endpoint,

@@ -58,6 +58,28 @@ export class EdgePlane extends Plane<'edge'> {
     }
   }
 
+  /**
+   * Serves other gateways from now on. The interfaces stay those that it was attached to.
+   *
+   * @param before gateways that this process has asked for so far
+   * @returns those behind an interface without the programs: their connections open ordinarily
+   * @throws OverlayError UNREACHABLE when there is no route to one of them; nothing has changed then
+   */
+  serve(before: readonly Endpoint[], gateways: readonly Endpoint[]): Endpoint[] {
+    const addresses = gateways.map((gateway) => gateway.address)
+    const elsewhere = gateways.filter(
+      ({address}) => !devicesToward([address]).every((device) => this.interfaces.includes(device)),
+    )
+    const {keys} = served(gateways)
+    for (const key of keys) this.map('gateways').update(key, Buffer.alloc(4, 1))
+    for (const key of served(before).keys) {
+      if (!keys.some((other) => other.equals(key))) this.map('gateways').delete(key)
+    }
+
+    keepNeighbours(this.state, addresses)
+    return elsewhere
+  }
+
   /** What a process that ends takes away: everything, or only its gateways when `attach` had put the rest there. */
   release(gateways: readonly Endpoint[]): void {
     this.leave(served(gateways))

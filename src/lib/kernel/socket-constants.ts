@@ -1,7 +1,9 @@
 /** Numbers of the Linux socket interface that Node does not export; the same on x86_64 and arm64. */
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2_000_000
 

@@ -5,6 +5,7 @@ import {EdgePlane} from '../handshake/edge-plane.js'
 import {GatewayPlane} from '../handshake/gateway-plane.js'
 import {devicesToward} from '../handshake/network-device.js'
 import type {KeyRing} from '../keys/key-file.js'
+import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {EdgeConfig, GatewayConfig} from './process-config.js'
 import type {LogLine} from './rate-limited-log.js'
@@ -22,12 +23,17 @@ interface Plane {
 
 /** The handshake plane in the kernel, held by the control process of a relay. Null when zero-RTT is off. */
 export function edgePlane(settings: RelaySettings<EdgeConfig>, log: Log): HandshakePlane | null {
-  const {gateways} = settings.config
+  let {gateways} = settings.config
   return settings.zeroRtt
     ? new AttachedPlane(
         log,
         (keys) => EdgePlane.attach({...common(settings), keys, gateways}),
         (plane) => plane.release(gateways),
+        (plane, wanted) => {
+          const elsewhere = plane.serve(gateways, wanted)
+          gateways = [...wanted]
+          return elsewhere
+        },
       )
     : null
 }
@@ -41,6 +47,7 @@ export function gatewayPlane(settings: RelaySettings<GatewayConfig>, log: Log): 
         (keys) =>
           GatewayPlane.attach({...common(settings), interfaces: gatewayInterfaces(settings), keys, listen: listeners}),
         (plane) => plane.release(listeners),
+        () => [],
       )
     : null
 }
@@ -72,6 +79,8 @@ class AttachedPlane<P extends Plane> implements HandshakePlane {
     private readonly log: Log,
     private readonly attachWith: (keys: KeyRing) => P,
     private readonly release: (plane: P) => void,
+    /** @returns gateways that it cannot serve */
+    private readonly serve: (plane: P, gateways: readonly Endpoint[]) => Endpoint[],
   ) {}
 
   attach(keys: KeyRing): boolean {
@@ -91,6 +100,13 @@ class AttachedPlane<P extends Plane> implements HandshakePlane {
 
   setKeys(keys: KeyRing): void {
     this.#plane?.setKeys(keys)
+  }
+
+  serveGateways(gateways: readonly Endpoint[]): void {
+    const elsewhere = this.#plane ? this.serve(this.#plane, gateways) : []
+    if (elsewhere.length === 0) return
+    const names = elsewhere.map((gateway) => formatEndpoint(gateway)).join(', ')
+    this.warn(`an interface without the handshake plane leads to ${names}: ordinary handshakes until a restart`)
   }
 
   status(): object {

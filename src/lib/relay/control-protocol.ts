@@ -33,6 +33,13 @@ export type ToProcess =
   | {type: 'start'; config: ProcessConfig; keys: KeysJson; listeners: number; pairListener: boolean}
   | {type: 'status'; id: number}
   | {type: 'keys'; id: number; keys: KeysJson}
+  /**
+   * Go on by another configuration.
+   *
+   * @param fresh indices of services whose listening sockets have been sent, in their order, by the descriptor after the
+   * last of `start`
+   */
+  | {type: 'apply'; id: number; config: ProcessConfig; fresh: number[]}
   /** Stop accepting; `drained` follows when the last connection has ended, or at the deadline, when the rest is reset. */
   | {type: 'drain'; deadlineMs: number}
   /** Reset everything now; `drained` follows. */
@@ -48,6 +55,8 @@ export type FromProcess =
   | {type: 'ready'}
   | {type: 'status'; id: number; status: EdgeProcessStatus | GatewayProcessStatus}
   | {type: 'keys'; id: number}
+  /** @param error why the sockets could not be taken, and the configuration was not applied, or null */
+  | {type: 'applied'; id: number; error: string | null}
   /** @param error why it was not done, or null */
   | {type: 'pair'; id: number; error: string | null}
   /**

@@ -2,6 +2,7 @@ import {CHALLENGE_LENGTH, MAC_LENGTH, type PreambleKey} from '../wire/preamble.j
 import {Connection} from './connection.js'
 import {DialHistory, GIVE_UP} from './dial-plan.js'
 import type {EdgeGateway} from './edge-dialer.js'
+import type {Meter} from './meter.js'
 import type {EdgeServiceConfig} from './process-config.js'
 
 export interface EdgeService {
@@ -9,11 +10,15 @@ export interface EdgeService {
   readonly gateways: readonly EdgeGateway[]
   /** 16 bytes. */
   readonly origin: Buffer
+  /** Counts its connections, through reloads. */
+  readonly meter: Meter
 }
 
 /** A client's connection, and what is needed to dial for it again. */
 export class EdgeConnection extends Connection {
   service!: EdgeService
+  /** Counts those of its client; null when nobody does. */
+  client: Meter | null = null
   readonly source = Buffer.alloc(16)
   sourcePort = 0
   counter = 0

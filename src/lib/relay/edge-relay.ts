@@ -3,12 +3,12 @@ import {errno, sys} from '../kernel/libc.js'
 import {readSockaddr} from '../kernel/sockaddr.js'
 import {EPOLLOUT, MSG_MORE, MSG_NOSIGNAL} from '../kernel/socket-constants.js'
 import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
-import {shutdownWrite, takeSocketError} from '../kernel/tcp-socket.js'
-import {addressBytes, formatEndpoint} from '../wire/endpoint.js'
+import {closeWithReset, shutdownWrite, takeSocketError} from '../kernel/tcp-socket.js'
+import {addressBytes, formatEndpoint, sameAddress} from '../wire/endpoint.js'
 import type {FarLeg} from '../wire/far-leg.js'
 import {MAC_LENGTH, Preamble, parsePreamble} from '../wire/preamble.js'
 import {REFUSALS, REPLY_LENGTH, Refusal, ReplyStatus, copyChallenge, readReply, replyReason} from '../wire/reply.js'
-import {READABLE, STATE_RELAYING, type Side} from './connection.js'
+import {READABLE, STATE_CLOSED, STATE_RELAYING, type Side} from './connection.js'
 import {
   GIVE_UP,
   ORDINARY,
@@ -26,7 +26,8 @@ import {EarlyBytes} from './early-bytes.js'
 import {EdgeConnection, type EdgeService} from './edge-connection.js'
 import type {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
 import type {EpollLoop} from './epoll-loop.js'
-import type {Listener} from './listener.js'
+import {Listener} from './listener.js'
+import {Admission, Meter, Meters, clientKey} from './meter.js'
 import {keyOf, type EdgeConfig, type PreambleKeys} from './process-config.js'
 import type {RateLimitedLog} from './rate-limited-log.js'
 import {Relay} from './relay.js'
@@ -39,6 +40,9 @@ const NOTHING = Buffer.alloc(0)
 /** Waiting for the gateway's reply: early bytes are kept, nothing has reached the client. */
 export const STATE_DIALLING = 2
 
+/** Clients with open connections, or seen within the last second, at most: some 16 MiB. What is beyond is not counted. */
+const CLIENTS_KNOWN = 131_072
+
 /** The kernel repeats an unanswered SYN after one second (RFC 6298 section 2.1). */
 const SYN_RETRANSMIT_MS = 1000
 
@@ -48,8 +52,13 @@ const SYN_RETRANSMIT_MS = 1000
 export class EdgeRelay extends Relay<EdgeConnection> {
   /** Clients that were reset because no gateway would take them. */
   gaveUp = 0
+  /** Clients that were reset at once, by the limit that they had reached. */
+  readonly limited: Record<string, number> = {}
   redials = Array.from<number>({length: OUTCOMES.length}).fill(0)
-  private readonly services: readonly EdgeService[]
+  private services: readonly EdgeService[]
+  private readonly clients = new Meters<number | string>(CLIENTS_KNOWN)
+  /** Of the client that is being accepted. */
+  private readonly source = Buffer.alloc(16)
   private readonly early: EarlyBytes
   private readonly preamble = new Preamble()
   private readonly bindFar = (fd: number, remote: Buffer): number => this.replicator?.bindFar(fd, remote) ?? 0
@@ -57,7 +66,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   constructor(
     loop: EpollLoop,
     log: RateLimitedLog,
-    private readonly config: EdgeConfig,
+    private config: EdgeConfig,
     gateways: readonly EdgeGateway[],
     private readonly dialer: EdgeDialer,
     private readonly instance: EdgeInstance,
@@ -65,11 +74,34 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   ) {
     super(loop, log, config.limits)
     this.early = new EarlyBytes(this.loop, this.slabs, this.transfer, instance)
-    this.services = config.services.map((service) => ({
-      config: service,
-      gateways: service.gateways.map((index) => gateways[index]),
-      origin: addressBytes(service.origin.address),
-    }))
+    this.services = servicesOf(config, gateways, [])
+  }
+
+  /**
+   * New connections go by this; those that are open keep the service that they came by, with its gateways and origin.
+   *
+   * @param gateways in the order of `config.gateways`
+   * @param fresh listening sockets by the index of their service; services without one have theirs
+   */
+  apply(config: EdgeConfig, gateways: readonly EdgeGateway[], fresh: ReadonlyMap<number, number>): void {
+    const kept: Listener[] = []
+    for (const listener of this.listeners) {
+      const {listen} = this.services[listener.index].config
+      const index = config.services.findIndex((service, at) => !fresh.has(at) && sameAddress(service.listen, listen))
+      if (index === -1) listener.close()
+      else kept.push(listener)
+    }
+
+    const old = this.services
+    for (const listener of kept) {
+      const {listen} = old[listener.index].config
+      listener.index = config.services.findIndex((service) => sameAddress(service.listen, listen))
+    }
+
+    this.services = servicesOf(config, gateways, old)
+    this.config = config
+    this.listeners = [...kept, ...[...fresh].map(([index, fd]) => new Listener(this.loop, this, this.log, fd, index))]
+    this.applyLimits(config.limits)
   }
 
   /** New dials use these; the replies of older ones are checked with the key that they were made with. */
@@ -78,10 +110,21 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   }
 
   override accepted(fd: number, listener: Listener, peer: Buffer): void {
+    const service = this.services[listener.index]
+    const sourcePort = readSockaddr(peer, this.source, 0)
+    const client = this.clients.of(clientKey(this.source), this.config.clientLimit, this.loop.now)
+    const reached = this.limitReached(client, service)
+    if (reached !== null) {
+      this.turnAway(fd, service, reached)
+      return
+    }
+
     const connection = this.open(fd)
     connection.state = STATE_DIALLING
-    connection.service = this.services[listener.index]
-    connection.sourcePort = readSockaddr(peer, connection.source, 0)
+    connection.service = service
+    connection.client = client
+    this.source.copy(connection.source)
+    connection.sourcePort = sourcePort
     connection.counter = this.instance.nextCounter()
     connection.history.clear()
     connection.challenged = false
@@ -113,6 +156,9 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     this.counters.accepted--
     connection.service = service
     near.remote.address.copy(connection.source)
+    service.meter.adopt()
+    connection.client = this.clients.of(clientKey(near.remote.address), this.config.clientLimit, this.loop.now)
+    connection.client?.adopt()
     connection.sourcePort = near.remote.port
     connection.counter = this.instance.nextCounter()
     connection.history.clear()
@@ -164,6 +210,38 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     return connection.state === STATE_DIALLING && connection.near.held !== null
       ? this.early.bytesOf(connection)
       : NOTHING
+  }
+
+  protected override close(connection: EdgeConnection, withReset: boolean): void {
+    if (connection.state !== STATE_CLOSED) {
+      connection.service.meter.release()
+      connection.client?.release()
+      connection.client = null
+    }
+
+    super.close(connection, withReset)
+  }
+
+  /** The limit that one more connection would exceed, or null: then it is counted. */
+  private limitReached(client: Meter | null, service: EdgeService): string | null {
+    const {now} = this.loop
+    const own = client?.admit(this.config.clientLimit, now) ?? Admission.Granted
+    if (own !== Admission.Granted) return own === Admission.TooMany ? 'client-connections' : 'client-rate'
+    const all = service.meter.admit(service.config.limit, now)
+    if (all === Admission.Granted) return null
+    client?.release()
+    return all === Admission.TooMany ? 'service-connections' : 'service-rate'
+  }
+
+  /**
+   * Nobody has authenticated: an RST, no memory, one count. In a pair silence: the client's next retransmission asks
+   * again, since a keyed SYN/ACK stays good until its connection is made.
+   */
+  private turnAway(fd: number, {config: {name}}: EdgeService, reached: string): void {
+    this.limited[reached] = (this.limited[reached] ?? 0) + 1
+    this.log.warning('limited', () => `service ${name}: a client was turned away: ${reached}`)
+    if (this.replicator === null) closeWithReset(fd)
+    else this.replicator.discard(fd)
   }
 
   protected override make(): EdgeConnection {
@@ -468,6 +546,16 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     this.log.warning('gave-up', () => `service ${connection.service.config.name}: a client was reset: ${why}`)
     this.close(connection, true)
   }
+}
+
+/** @param old services whose counts go on */
+function servicesOf(config: EdgeConfig, gateways: readonly EdgeGateway[], old: readonly EdgeService[]): EdgeService[] {
+  return config.services.map((service) => ({
+    config: service,
+    gateways: service.gateways.map((index) => gateways[index]),
+    origin: addressBytes(service.origin.address),
+    meter: old.find((other) => sameAddress(other.config.listen, service.listen))?.meter ?? new Meter(),
+  }))
 }
 
 /** True when the gateway's kernel has taken at least one byte of ours; the SYN counts one. */

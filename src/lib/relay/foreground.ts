@@ -1,8 +1,11 @@
 import {toOverlayError} from '../errors/index.js'
 import {PairPlane} from '../pair/pair-plane.js'
 import type {RelaySettings} from '../config/relay-settings.js'
+import type {RunningSettings} from '../config/running-settings.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {ProcessConfig} from './process-config.js'
+import {hostIsShuttingDown} from '../service/host-shutdown.js'
+import {ServiceManager} from '../service/service-manager.js'
 import type {LogLine} from './rate-limited-log.js'
 import {Supervisor, type DrainReport} from './supervisor.js'
 
@@ -33,27 +36,33 @@ export interface ForegroundOutput {
  * Runs an edge or gateway in the foreground until it has drained. SIGTERM and SIGINT drain, a second one resets what is
  * left; SIGHUP reads configuration and key file again.
  *
- * @param changed reads the configuration again: keys whose values are not those that run
+ * @param running how the configuration is read again
+ * @param hostEnds is the host shutting down?
  * @throws OverlayError what {@link Supervisor.start} throws
  */
 export async function runInForeground(
   settings: RelaySettings<ProcessConfig>,
   plane: HandshakePlane | null,
   output: ForegroundOutput,
-  changed?: () => string[],
+  running?: RunningSettings<RelaySettings<ProcessConfig>>,
+  hostEnds: () => boolean = hostIsShuttingDown,
 ): Promise<StoppedEvent> {
   const {name, config} = settings
+  const manager = ServiceManager.of(process.env, (message) =>
+    output.log({level: 'warning', kind: 'service-manager', message, suppressed: 0}),
+  )
   const supervisor = new Supervisor({
     ...settings,
     pair: pairPlane(settings),
     plane,
-    changed,
+    running,
+    manager,
     log: (line) => output.log(line),
   })
   const stop = (): void => {
     if (signals++ > 0) supervisor.force()
     // What a drain comes to is learned from `ended`.
-    else supervisor.drain().catch(() => {})
+    else (hostEnds() ? supervisor.drainForShutdown() : supervisor.drain()).catch(() => {})
   }
 
   const reload = (): void => {
@@ -62,7 +71,7 @@ export async function runInForeground(
       output.log({
         level: 'error',
         kind: 'reload',
-        message: `nothing changed, the keys stay as they are: ${message}`,
+        message: `not reloaded, everything stays as it is: ${message}`,
         suppressed: 0,
       })
     })
@@ -87,6 +96,7 @@ export async function runInForeground(
     if (signals === 0) throw error
     return {event: 'stopped', role: config.role, name, open: 0, aborted: 0, durationMs: 0}
   } finally {
+    manager?.close()
     process.off('SIGTERM', stop).off('SIGINT', stop).off('SIGHUP', reload)
   }
 }

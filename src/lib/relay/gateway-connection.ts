@@ -2,6 +2,7 @@ import {addressOf} from '../kernel/libc.js'
 import {MAC_LENGTH, type PreambleKey} from '../wire/preamble.js'
 import {REPLY_LENGTH} from '../wire/reply.js'
 import {Connection} from './connection.js'
+import type {Meter} from './meter.js'
 
 /** Waiting for the whole preamble. */
 export const STATE_PREAMBLE = 2
@@ -28,6 +29,8 @@ export class GatewayConnection extends Connection {
   key!: PreambleKey
   readonly preambleMac = Buffer.alloc(MAC_LENGTH)
   connectStarted = 0
+  /** Counts those of its origin; null before one is dialled, and when nobody counts. */
+  origin: Meter | null = null
   /** Neighbours in the list of those without a preamble, oldest first. */
   older: GatewayConnection | null = null
   newer: GatewayConnection | null = null

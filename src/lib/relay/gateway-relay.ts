@@ -20,6 +20,7 @@ import {
 } from './gateway-connection.js'
 import {LatencyHistogram} from './latency-histogram.js'
 import type {Listener} from './listener.js'
+import {Admission, Meters, originKey} from './meter.js'
 import {OriginAllowList} from './origin-allow-list.js'
 import {PendingList} from './pending-list.js'
 import {CHALLENGED, PreambleGate} from './preamble-gate.js'
@@ -39,6 +40,9 @@ const ANSWER_DELAY_MS = 50
 /** Once so many client bytes are with the origin, the reply goes at once: the edge keeps 64 KiB at most. */
 const ANSWER_BYTES = 8192
 
+/** Origins with open connections, or dialled within the last second, at most. What is beyond is not counted. */
+const ORIGINS_KNOWN = 16_384
+
 /** How long a refused edge may take to close, ms. */
 const PARTING_MS = 2000
 
@@ -47,22 +51,25 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   /** Connections closed without a reply, by reason: nobody who holds a key sends these. */
   readonly unauthenticated = new Map<string, number>()
   readonly refused = Array.from<number>({length: REFUSALS.length}).fill(0)
+  /** Connections that were refused because an origin's limit was reached, by which. */
+  readonly limited: Record<string, number> = {}
   challenges = 0
   healthChecks = 0
   served = 0
   readonly originConnectMs = new LatencyHistogram()
   readonly clockOffsets = new ClockOffsets()
-  private readonly allowList: OriginAllowList
+  private allowList: OriginAllowList
   private readonly preamble = new Preamble()
   private readonly sockaddr = allocate(SOCKADDR_LENGTH)
   private readonly gate: PreambleGate
+  private readonly origins = new Meters<string>(ORIGINS_KNOWN)
   private readonly pending = new PendingList<GatewayConnection>()
   private draining = false
 
   constructor(
     loop: EpollLoop,
     log: RateLimitedLog,
-    private readonly config: GatewayConfig,
+    private config: GatewayConfig,
     replay: ReplayFile,
     keys: PreambleKeys,
   ) {
@@ -73,6 +80,13 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
   useKeys(keys: PreambleKeys): void {
     this.gate.keys = keys
+  }
+
+  /** New connections and dials go by this; listeners stay as they are. */
+  apply(config: GatewayConfig): void {
+    this.allowList = new OriginAllowList(config.allowOrigins, 'allowOrigins')
+    this.config = config
+    this.applyLimits(config.limits)
   }
 
   get pendingCount(): number {
@@ -123,6 +137,9 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     connection.listener = listener
     this.adoptSides(connection, flow)
     if (flow.far !== null) {
+      const {address, port} = flow.far.record.remote
+      connection.origin = this.origins.of(originKey(address, port), this.config.originLimit, this.loop.now)
+      connection.origin?.adopt()
       connection.state = STATE_RELAYING
       return this.resendBoth(connection, flow.far, flow) ? connection : this.abandon(connection)
     }
@@ -178,6 +195,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
 
   protected override close(connection: GatewayConnection, withReset: boolean): void {
     if (connection.state === STATE_PREAMBLE) this.pending.remove(connection)
+    this.leaveOrigin(connection)
     super.close(connection, withReset)
   }
 
@@ -310,6 +328,17 @@ export class GatewayRelay extends Relay<GatewayConnection> {
       return
     }
 
+    const reached = this.originLimitReached(connection, header.destination, header.destinationPort)
+    if (reached !== null) {
+      this.limited[reached] = (this.limited[reached] ?? 0) + 1
+      this.log.warning('limited', () => {
+        const origin = {address: formatAddress(header.destination), port: header.destinationPort}
+        return `origin ${formatEndpoint(origin)}: a connection was refused: ${reached}`
+      })
+      this.refuse(connection, Refusal.TooManyConnections)
+      return
+    }
+
     writeReply(connection.reply, 0, ReplyStatus.Accepted, Refusal.None, null, connection.key, connection.preambleMac)
     near.heldAt = slab.address + total
     near.heldLength = connection.preambleLength - total
@@ -414,6 +443,22 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     if (far.writable && near.received >= ANSWER_BYTES) this.answer(connection)
   }
 
+  /** The limit that one more connection to an origin would exceed, or null: then it is counted. */
+  private originLimitReached(connection: GatewayConnection, address: Buffer, port: number): string | null {
+    const {originLimit} = this.config
+    const {now} = this.loop
+    const meter = this.origins.of(originKey(address, port), originLimit, now)
+    const verdict = meter?.admit(originLimit, now) ?? Admission.Granted
+    if (verdict !== Admission.Granted) return verdict === Admission.TooMany ? 'origin-connections' : 'origin-rate'
+    connection.origin = meter
+    return null
+  }
+
+  private leaveOrigin(connection: GatewayConnection): void {
+    connection.origin?.release()
+    connection.origin = null
+  }
+
   private originReady(connection: GatewayConnection, mask: number): void {
     const {near, far} = connection
     const {generation} = near
@@ -491,6 +536,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     // What is refused is not carried on by anybody.
     if (connection.flow !== null) this.replicator!.abort(connection)
     this.closeSide(far, true)
+    this.leaveOrigin(connection)
     if (connection.flow !== null) this.replicator!.forget(connection)
     connection.flow = null
     this.replicator?.permitUnreplicated(near.fd)

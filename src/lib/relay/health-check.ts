@@ -24,8 +24,8 @@ export interface HealthCheckParts {
   readonly log: RateLimitedLog
   readonly dialer: EdgeDialer
   readonly instance: EdgeInstance
-  readonly config: EdgeConfig
-  /** Read anew for each check: keys are rotated. */
+  /** Read anew for each check, like the keys: both change while it runs. */
+  config: EdgeConfig
   keys: PreambleKeys
 }
 

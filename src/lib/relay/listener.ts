@@ -27,13 +27,13 @@ export class Listener extends Pollable {
   /** Connections may wait in the kernel's queue. */
   private waiting = false
 
-  /** @param index which of the configuration's listeners it is */
+  /** @param index which of the configuration's listeners it is; a reload may change it */
   constructor(
     private readonly loop: EpollLoop,
     private readonly owner: ListenerOwner,
     private readonly log: RateLimitedLog,
     fd: number,
-    readonly index: number,
+    public index: number,
   ) {
     super()
     this.retry = new Timer(() => this.resume())

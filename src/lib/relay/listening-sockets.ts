@@ -5,10 +5,18 @@ import {socketAddress} from '../kernel/sockaddr.js'
 import {congestionControl, listenOn, setCongestionControl, tcpSocket} from '../kernel/tcp-socket.js'
 import {AF_INET} from '../kernel/socket-constants.js'
 import type {PairConfig} from '../pair/pair-config.js'
-import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
+import {formatEndpoint, sameAddress, type Endpoint} from '../wire/endpoint.js'
 
 /** Connections that may wait to be accepted; the kernel lowers it to net.core.somaxconn. */
 const BACKLOG = 8192
+
+/** Sockets that are open, and not yet among those of the instance. */
+export interface PreparedSockets {
+  /** By process: descriptors by the index of their endpoint. */
+  fresh: Map<number, number>[]
+  commit(): void
+  discard(): void
+}
 
 /**
  * The listening sockets of all processes, held by the supervisor: a process that dies takes no waiting connection with
@@ -26,9 +34,9 @@ export class ListeningSockets {
    * @throws OverlayError ADDRESS_IN_USE, PRIVILEGE_MISSING, CONFIG_INVALID
    */
   constructor(
-    endpoints: readonly Endpoint[],
-    processes: number,
-    control: string | null,
+    private endpoints: readonly Endpoint[],
+    private readonly processes: number,
+    private readonly control: string | null,
     private readonly pair: PairConfig | null,
   ) {
     try {
@@ -43,6 +51,44 @@ export class ListeningSockets {
       this.close()
       throw error
     }
+  }
+
+  /**
+   * Opens what `endpoints` has and we have not. Nothing of ours changes before `commit`.
+   *
+   * @throws OverlayError as the constructor
+   */
+  prepare(endpoints: readonly Endpoint[]): PreparedSockets {
+    const missing = [...endpoints.entries()].filter(
+      ([, endpoint]) => !this.endpoints.some((held) => sameAddress(held, endpoint)),
+    )
+    const fresh = Array.from({length: this.processes}, () => new Map<number, number>())
+    const discard = (): void => {
+      for (const fds of fresh) for (const fd of fds.values()) sys.close(fd)
+    }
+
+    try {
+      for (const [index, endpoint] of missing) {
+        sys.close(this.open(endpoint, false, null))
+        for (const fds of fresh) fds.set(index, this.open(endpoint, true, this.control))
+      }
+    } catch (error) {
+      discard()
+      throw error
+    }
+
+    return {fresh, discard, commit: () => this.replace(endpoints, fresh)}
+  }
+
+  private replace(endpoints: readonly Endpoint[], fresh: readonly ReadonlyMap<number, number>[]): void {
+    const places = endpoints.map((endpoint) => this.endpoints.findIndex((held) => sameAddress(held, endpoint)))
+    for (const [process, held] of this.byProcess.entries()) {
+      this.byProcess[process] = places.map((place, index) => (place === -1 ? fresh[process].get(index)! : held[place]))
+      // The process has this socket too, takes in what waits there and then shuts it.
+      for (const [place, fd] of held.entries()) if (!places.includes(place)) sys.close(fd)
+    }
+
+    this.endpoints = endpoints
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import type {PairConfig} from '../pair/pair-config.js'
 import type {PreambleKey} from '../wire/preamble.js'
 import type {Endpoint} from '../wire/endpoint.js'
+import type {Limit} from './meter.js'
 import type {RelayLimits} from './relay.js'
 
 /** Keys as relay processes get them: derived for preambles, never the secret itself. */
@@ -37,6 +38,8 @@ export interface EdgeConfig extends CommonConfig {
   confirmTimeoutMs: number
   retryOtherGateway: boolean
   healthIntervalMs: number
+  /** Of one client, in one process. */
+  clientLimit: Limit
 }
 
 export interface EdgeServiceConfig {
@@ -45,6 +48,8 @@ export interface EdgeServiceConfig {
   origin: Endpoint
   /** Indices into `gateways`, in the order of preference. */
   gateways: number[]
+  /** Of all its clients together, in one process. */
+  limit: Limit
 }
 
 export interface GatewayConfig extends CommonConfig {
@@ -56,6 +61,8 @@ export interface GatewayConfig extends CommonConfig {
   preambleTimeoutMs: number
   /** Connections that have not, at most; the oldest goes first. */
   maxPending: number
+  /** Of one origin, address and port, in one process. */
+  originLimit: Limit
   /** The file that holds what has been accepted, shared by the processes of this gateway. */
   replayWindowPath: string
 }

@@ -14,6 +14,7 @@ export interface EdgeProcessStatus {
   live: number
   counters: RelayCounters
   gaveUp: number
+  limited: Record<string, number>
   redials: Record<string, number>
   pair?: PairStatus | null
   gateways: EdgeGatewayProcessStatus[]
@@ -44,6 +45,7 @@ export interface GatewayProcessStatus {
   challenges: number
   instances: number
   refused: Record<string, number>
+  limited: Record<string, number>
   unauthenticated: Record<string, number>
   originConnectMs: HistogramJson
   clockOffsetMs: Record<string, number>
@@ -55,6 +57,7 @@ export function edgeProcessStatus(relay: EdgeRelay, gateways: readonly EdgeGatew
     live: relay.liveCount,
     counters: relay.countersNow(),
     gaveUp: relay.gaveUp,
+    limited: relay.limited,
     redials: named(OUTCOMES, relay.redials),
     gateways: gateways.map((gateway) => ({
       gateway: gateway.name,
@@ -86,6 +89,7 @@ export function gatewayProcessStatus(relay: GatewayRelay, instances: number): Ga
     challenges: relay.challenges,
     instances,
     refused: named(REFUSALS, relay.refused),
+    limited: relay.limited,
     unauthenticated: Object.fromEntries(relay.unauthenticated),
     originConnectMs: relay.originConnectMs.toJSON(),
     clockOffsetMs: relay.clockOffsets.toJSON(),

@@ -5,6 +5,9 @@ import {createInterface} from 'node:readline'
 import {nodeCommand} from '../cli/node-entry.js'
 import type {Question} from '../coordination/owner-record.js'
 import {OverlayError} from '../errors/index.js'
+import {datagramPair, sendDescriptors} from '../kernel/descriptor-passing.js'
+import {errnoName, systemCallError} from '../kernel/errno.js'
+import {sys} from '../kernel/libc.js'
 import type {FromProcess, KeysJson, PairAction, ToProcess} from './control-protocol.js'
 import {JsonLines} from './json-lines.js'
 import type {ProcessConfig} from './process-config.js'
@@ -31,6 +34,8 @@ export class RelayChild {
   readonly pid: number
   private readonly child: ChildProcess
   private readonly control: Duplex
+  /** Our end of the socket by which it gets listening sockets later on. */
+  private readonly handover: number
   private readonly lines = new JsonLines()
   private nextId = 1
   private readonly waiting = new Map<number, (message: FromProcess) => void>()
@@ -46,13 +51,25 @@ export class RelayChild {
     pairListener: number | null,
     private readonly events: RelayChildEvents,
   ) {
+    const handover = datagramPair()
+    if (handover === null) throw systemCallError('socketpair')
+    this.handover = handover[0]
     const [command, ...args] = nodeCommand(new URL('relay-process.js', import.meta.url))
     this.child = spawn(command, args, {
       // Its own session: Ctrl-C on the terminal reaches the supervisor alone, which drains.
       detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...listeners, ...(pairListener === null ? [] : [pairListener])],
+      stdio: [
+        'ignore',
+        'ignore',
+        'pipe',
+        'pipe',
+        ...listeners,
+        ...(pairListener === null ? [] : [pairListener]),
+        handover[1],
+      ],
       env: {...process.env, NODE_OPTIONS: undefined, NODE_V8_COVERAGE: undefined},
     })
+    sys.close(handover[1])
     this.pid = this.child.pid ?? -1
     this.control = this.child.stdio[3] as Duplex
     this.control.setEncoding('utf8')
@@ -83,6 +100,22 @@ export class RelayChild {
 
   async useKeys(keys: KeysJson): Promise<void> {
     await this.ask((id) => ({type: 'keys', id, keys}))
+  }
+
+  /**
+   * Has it go on by another configuration.
+   *
+   * @param fresh listening sockets of services that it does not have yet, by the index of the service
+   * @throws OverlayError DEADLINE_EXCEEDED, SYSTEM_CALL_FAILED when it could not take the sockets: it then goes on as before
+   */
+  async apply(config: ProcessConfig, fresh: ReadonlyMap<number, number>): Promise<void> {
+    if (this.hasEnded) return
+    const error = sendDescriptors(this.handover, [...fresh.values()])
+    if (error !== 0) throw new OverlayError('SYSTEM_CALL_FAILED', `sendmsg: ${errnoName(error)}`)
+    const answer = (await this.ask((id) => ({type: 'apply', id, config, fresh: [...fresh.keys()]}))) as FromProcess & {
+      type: 'applied'
+    }
+    if (answer.error !== null) throw new OverlayError('SYSTEM_CALL_FAILED', answer.error)
   }
 
   /** @throws OverlayError NOT_PAIRED when the process cannot do it */
@@ -143,6 +176,7 @@ export class RelayChild {
   private end(how: string): void {
     if (this.hasEnded) return
     this.hasEnded = true
+    sys.close(this.handover)
     this.events.ended(this, how)
   }
 }

@@ -1,10 +1,13 @@
 import process from 'node:process'
 
+import {receiveDescriptors} from '../kernel/descriptor-passing.js'
+import {sys} from '../kernel/libc.js'
 import {ControlCoordinator} from '../pair/control-coordinator.js'
 import type {PairNode} from '../pair/pair-node.js'
 import {startPair} from '../pair/start-pair.js'
 import {staticCoordinator} from '../replication/ownership.js'
 import type {LinkKey, LinkKeys} from '../replication/link-setup.js'
+import {formatEndpoint} from '../wire/endpoint.js'
 import {PreambleKey} from '../wire/preamble.js'
 import {ControlChannel} from './control-channel.js'
 import {
@@ -20,7 +23,7 @@ import {EdgeRelay} from './edge-relay.js'
 import {EpollLoop} from './epoll-loop.js'
 import {GatewayRelay} from './gateway-relay.js'
 import {HealthCheck, type HealthCheckParts} from './health-check.js'
-import type {EdgeConfig, GatewayConfig, PreambleKeys} from './process-config.js'
+import type {EdgeConfig, GatewayConfig, PreambleKeys, ProcessConfig} from './process-config.js'
 import {
   edgeProcessStatus,
   gatewayProcessStatus,
@@ -39,6 +42,8 @@ interface Role {
   readonly relay: EdgeRelay | GatewayRelay
   status(): EdgeProcessStatus | GatewayProcessStatus
   useKeys(keys: PreambleKeys): void
+  /** @param fresh listening sockets by the index of their service */
+  apply(config: ProcessConfig, fresh: ReadonlyMap<number, number>): void
   drain(drained: () => void): void
   abortAll(): void
   /** Connections that were reset to come to an end. */
@@ -55,6 +60,8 @@ class RelayProcess {
   private readonly log: RateLimitedLog
   private role: Role | null = null
   private pair: PairNode | null = null
+  /** By it come the sockets of services that are added later. */
+  private handover = -1
   private readonly coordinator: ControlCoordinator
 
   constructor() {
@@ -99,6 +106,11 @@ class RelayProcess {
         break
       }
 
+      case 'apply': {
+        this.control.send({type: 'applied', id: message.id, error: this.apply(message)})
+        break
+      }
+
       case 'pair': {
         this.control.send({type: 'pair', id: message.id, error: this.pairAction(message.action)})
         break
@@ -128,6 +140,7 @@ class RelayProcess {
   }
 
   private start({config, keys, listeners, pairListener}: ToProcess & {type: 'start'}): void {
+    this.handover = FIRST_LISTENER_FD + listeners + (pairListener ? 1 : 0)
     const fds = Array.from({length: listeners}, (_, index) => FIRST_LISTENER_FD + index)
     if (config.role === 'edge') this.startEdge(config, readKeys(keys), fds)
     else this.startGateway(config, readKeys(keys), fds)
@@ -140,18 +153,41 @@ class RelayProcess {
 
   private startEdge(config: EdgeConfig, keys: PreambleKeys, listeners: number[]): void {
     const {loop, log} = this
-    const gateways = config.gateways.map((endpoint) => new EdgeGateway(endpoint))
+    let gateways = config.gateways.map((endpoint) => new EdgeGateway(endpoint))
     const dialer = new EdgeDialer(config, log)
     const instance = new EdgeInstance()
     const relay = new EdgeRelay(loop, log, config, gateways, dialer, instance, keys)
     const parts: HealthCheckParts = {loop, log, dialer, instance, config, keys}
-    const checks = gateways.map((gateway) => new HealthCheck(parts, gateway))
+    const checks = new Map(gateways.map((gateway) => [gateway.name, new HealthCheck(parts, gateway)]))
     this.role = {
       relay,
       status: () => edgeProcessStatus(relay, gateways, loop.now),
       useKeys(fresh) {
         parts.keys = fresh
         relay.useKeys(fresh)
+      },
+      apply(next, fresh) {
+        // Not yet listening: the sockets it was started with are those of the configuration before.
+        if (ready.armed) loop.timers.cancel(ready)
+        if (!listening) listen()
+        const known = new Map(gateways.map((gateway) => [gateway.name, gateway]))
+        const edge = next as EdgeConfig
+        parts.config = edge
+        gateways = edge.gateways.map((endpoint) => known.get(formatEndpoint(endpoint)) ?? new EdgeGateway(endpoint))
+        relay.apply(edge, gateways, fresh)
+        const names = new Set(gateways.map(({name}) => name))
+        for (const [name, check] of checks) {
+          if (names.has(name)) continue
+          check.stop()
+          checks.delete(name)
+        }
+
+        for (const gateway of gateways) {
+          if (checks.has(gateway.name)) continue
+          const check = new HealthCheck(parts, gateway)
+          checks.set(gateway.name, check)
+          check.start(() => {})
+        }
       },
       drain(drained) {
         relay.drain(drained)
@@ -162,13 +198,17 @@ class RelayProcess {
       aborted: () => relay.counters.aborted,
     }
     // The first checks answer the gateways' challenges, so that no client waits for one.
-    let open = checks.length
-    const ready = new Timer(() => {
+    let open = checks.size
+    let listening = false
+    const listen = (): void => {
+      listening = true
       relay.listen(listeners)
       this.control.send({type: 'ready'})
-    })
+    }
+
+    const ready = new Timer(listen)
     loop.timers.arm(ready, loop.now + FIRST_CHECKS_MS)
-    for (const check of checks) {
+    for (const check of checks.values()) {
       check.start(() => {
         if (--open === 0 && ready.armed) loop.timers.arm(ready, loop.now)
       })
@@ -183,6 +223,7 @@ class RelayProcess {
       relay,
       status: () => gatewayProcessStatus(relay, replay.window.instances),
       useKeys: (fresh) => relay.useKeys(fresh),
+      apply: (next) => relay.apply(next as GatewayConfig),
       drain: (drained) => relay.drain(drained),
       abortAll() {
         relay.abortAll()
@@ -191,6 +232,18 @@ class RelayProcess {
     }
     relay.listen(listeners)
     this.control.send({type: 'ready'})
+  }
+
+  /** @returns why it was not done, or null */
+  private apply({config, fresh}: ToProcess & {type: 'apply'}): string | null {
+    const fds = receiveDescriptors(this.handover, fresh.length)
+    if (fds.length < fresh.length) {
+      for (const fd of fds) sys.close(fd)
+      return `took ${fds.length} of ${fresh.length} listening sockets`
+    }
+
+    this.role?.apply(config, new Map(fresh.map((index, at) => [index, fds[at]])))
+    return null
   }
 
   /** @returns why it was not done, or null */

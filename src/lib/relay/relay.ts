@@ -72,7 +72,7 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
   constructor(
     protected readonly loop: EpollLoop,
     protected readonly log: RateLimitedLog,
-    protected readonly limits: RelayLimits,
+    protected limits: RelayLimits,
   ) {
     this.transfer = new Transfer(loop, this.slabs, this)
   }
@@ -96,6 +96,19 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
 
   listen(fds: readonly number[]): void {
     this.listeners = fds.map((fd, index) => new Listener(this.loop, this, this.log, fd, index))
+  }
+
+  /** Holds for connections that are open too. */
+  applyLimits(limits: RelayLimits): void {
+    const {idleTimeoutMs} = this.limits
+    this.limits = limits
+    if (limits.idleTimeoutMs !== idleTimeoutMs) {
+      for (const connection of this.live) {
+        if (connection.state === STATE_RELAYING || connection.state === STATE_LINGERING) this.armIdle(connection)
+      }
+    }
+
+    this.noLongerFull()
   }
 
   get liveCount(): number {
@@ -254,12 +267,14 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     }
 
     if (this.pool.length < POOL_LIMIT) this.pool.push(connection)
-    if (this.full) {
-      this.full = false
-      this.resumeAccepting()
-    }
-
+    this.noLongerFull()
     if (this.onDrained !== null) this.checkDrained()
+  }
+
+  private noLongerFull(): void {
+    if (!this.full) return
+    this.full = false
+    this.resumeAccepting()
   }
 
   /** Closes one socket and forgets what was read from it. */

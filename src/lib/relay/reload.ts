@@ -5,11 +5,13 @@ import type {RelayRole} from './run-directory.js'
 export interface ReloadReport {
   /** Ids of the keys that hold now. */
   keys: {current: number; previous: number | null}
+  /** Keys of the configuration that have changed and hold now. */
+  applied: string[]
   /** Keys of the configuration whose values are not those that run: a restart applies them. */
   restart: string[]
 }
 
-/** The processes are given 2 s for new keys. */
+/** The processes are given 2 s for the configuration, and 2 s for new keys. */
 const DEADLINE_MS = 10_000
 
 /**
@@ -22,10 +24,11 @@ export async function reloadInstance(role: RelayRole, name: string): Promise<Rel
 }
 
 /** One line, and one for each value that needs a restart. */
-export function renderReload({keys: {current, previous}, restart}: ReloadReport): string {
+export function renderReload({keys: {current, previous}, applied, restart}: ReloadReport): string {
   const accepted = previous === null ? '' : `, accepts key ${previous} too`
   return [
     `keys read again: sends with key ${current}${accepted}`,
+    ...applied.map((key) => `changed in the configuration, and holds now: ${key}`),
     ...restart.map((key) => `changed in the configuration, and needs a restart: ${key}`),
   ].join('\n')
 }

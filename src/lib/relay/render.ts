@@ -42,11 +42,12 @@ export function renderStatus(status: InstanceStatus): string {
   ].join('\n')
 }
 
-function renderEdge({connections, bytes, gaveUp, redials, gateways}: EdgeTraffic): string {
+function renderEdge({connections, bytes, gaveUp, limited, redials, gateways}: EdgeTraffic): string {
   return [
     `connections: ${connections.live} open, ${connections.accepted} accepted, ${connections.completed} completed, ${connections.reset} reset, ${gaveUp} without a gateway`,
     `bytes: ${bytes.fromClients} from clients, ${bytes.toClients} to clients`,
     `dialled again: ${counts(redials)}`,
+    `reset by a limit: ${counts(limited)}`,
     '',
     textTable(
       [
@@ -74,13 +75,14 @@ function renderEdge({connections, bytes, gaveUp, redials, gateways}: EdgeTraffic
 }
 
 function renderGateway(traffic: GatewayTraffic): string {
-  const {connections, bytes, refused, unauthenticated, originConnectMs, edges, clockOffsetMs} = traffic
+  const {connections, bytes, refused, limited, unauthenticated, originConnectMs, edges, clockOffsetMs} = traffic
   const offsets = Object.values(clockOffsetMs).map((offset) => `${offset}`)
   return [
     `connections: ${connections.live} open, ${connections.pending} without a preamble yet, ${connections.served} served, ${connections.completed} completed, ${connections.reset} reset`,
     `bytes: ${bytes.fromEdges} from edges, ${bytes.toEdges} to edges`,
     `edge processes known: ${edges}; their clocks are off by ${offsets.join(', ') || '-'} ms`,
     `refused: ${counts(refused)}`,
+    `of these by a limit of the origin: ${counts(limited)}`,
     `without a good preamble: ${counts(unauthenticated)}`,
     `origin connect p50/p99 ms: ${percentiles(originConnectMs)}`,
   ].join('\n')

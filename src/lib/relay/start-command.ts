@@ -74,6 +74,11 @@ export const startFlags = (role: 'EDGE' | 'GATEWAY') => ({
     env: `OVERLAY_${role}_DRAIN_TIMEOUT`,
     helpValue: 'DURATION',
   }),
+  'shutdown-drain-timeout': Flags.string({
+    description: 'the same when systemd is shutting the host down; as --drain-timeout when not given',
+    env: `OVERLAY_${role}_SHUTDOWN_DRAIN_TIMEOUT`,
+    helpValue: 'DURATION',
+  }),
   'max-connections': Flags.integer({
     description: 'connections of one process at a time; as many as its descriptors allow when not given',
     min: 1,

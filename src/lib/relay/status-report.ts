@@ -8,6 +8,8 @@ export interface EdgeTraffic {
   bytes: {fromClients: number; toClients: number}
   /** Clients reset because no gateway would take them. */
   gaveUp: number
+  /** Clients reset at once, by the limit that was reached. */
+  limited: Record<string, number>
   /** Dials after the first of a connection, by what had happened to the one before. */
   redials: Record<string, number>
   gateways: EdgeGatewayReport[]
@@ -45,6 +47,8 @@ export interface GatewayTraffic {
   edges: number
   /** Genuine preambles that were refused, by reason. */
   refused: Record<string, number>
+  /** Of those refused as too many connections: by the origin's limit that was reached. */
+  limited: Record<string, number>
   /** Connections without a good preamble, by what was wrong; they got no reply. */
   unauthenticated: Record<string, number>
   /** From connect() to the origin's SYN/ACK. */
@@ -59,8 +63,12 @@ export function edgeTraffic(parts: readonly EdgeProcessStatus[]): EdgeTraffic {
     connections,
     bytes: {fromClients: near, toClients: far},
     gaveUp: sum(parts, (part) => part.gaveUp),
+    limited: addRecords(parts.map((part) => part.limited)),
     redials: addRecords(parts.map((part) => part.redials)),
-    gateways: (parts[0]?.gateways ?? []).map((_, index) => gatewayReport(parts.map((part) => part.gateways[index]))),
+    // By name: while a reload is under way, processes may know different ones.
+    gateways: (parts[0]?.gateways ?? []).map(({gateway}) =>
+      gatewayReport(parts.flatMap((part) => part.gateways.filter((other) => other.gateway === gateway))),
+    ),
   }
 }
 
@@ -77,6 +85,7 @@ export function gatewayTraffic(parts: readonly GatewayProcessStatus[]): GatewayT
     challenges: sum(parts, (part) => part.challenges),
     edges: Math.max(0, ...parts.map((part) => part.instances)),
     refused: addRecords(parts.map((part) => part.refused)),
+    limited: addRecords(parts.map((part) => part.limited)),
     unauthenticated: addRecords(parts.map((part) => part.unauthenticated)),
     originConnectMs: merged(parts.map((part) => part.originConnectMs)),
     clockOffsetMs: Object.assign({}, ...parts.map((part) => part.clockOffsetMs)) as Record<string, number>,

@@ -1,3 +1,5 @@
+import type {RelaySettings} from '../config/relay-settings.js'
+import type {Reread, RunningSettings} from '../config/running-settings.js'
 import {OverlayError, toOverlayError} from '../errors/index.js'
 import {readKeyFile, type Key, type KeyRing} from '../keys/key-file.js'
 import type {Endpoint} from '../wire/endpoint.js'
@@ -12,6 +14,7 @@ import type {Question} from '../coordination/owner-record.js'
 import type {PairPlane} from '../pair/pair-plane.js'
 import type {PairStatus} from '../pair/pair-status.js'
 import {REPLICATION_PURPOSE} from '../replication/link-setup.js'
+import type {ServiceManager} from '../service/service-manager.js'
 import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
 import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
@@ -19,6 +22,7 @@ import type {LogLevel, LogLine} from './rate-limited-log.js'
 import {RelayChild} from './relay-child.js'
 import {PacketEcho} from './packet-echo.js'
 import type {ReloadReport} from './reload.js'
+import {planReload, type ReloadPlan} from './reload-plan.js'
 import {ReplayFile} from './replay-file.js'
 import {InstanceDirectory} from './run-directory.js'
 import {edgeTraffic, gatewayTraffic, type EdgeTraffic, type GatewayTraffic} from './status-report.js'
@@ -44,18 +48,18 @@ export interface SupervisorSettings {
   listeners: readonly Endpoint[]
   keyFile: string
   drainTimeoutMs: number
+  /** The same when the host is shutting down. */
+  shutdownDrainTimeoutMs: number
   /** Where the packet echo listens; null for nowhere. */
   echo: Endpoint | null
   /** Null for a server of its own. */
   pair: PairPlane | null
   /** Null when zero-RTT is off. */
   plane: HandshakePlane | null
-  /**
-   * Reads the configuration again: keys whose values are not those that run. Without it there is none to read.
-   *
-   * @throws OverlayError CONFIG_INVALID
-   */
-  changed?(): string[]
+  /** How the configuration is read again. Without it there is none to read. */
+  running?: RunningSettings<RelaySettings<ProcessConfig>>
+  /** Who started this process and wants to know what it does; null or left out when nobody asked. */
+  manager?: ServiceManager | null
   log(line: LogLine): void
 }
 
@@ -105,6 +109,11 @@ export class Supervisor {
   /** The handshake plane is on. */
   zeroRtt = false
   private sockets: ListeningSockets | null = null
+  private listeners: readonly Endpoint[]
+  private drainTimeoutMs: number
+  private shutdownDrainTimeoutMs: number
+  /** Settles when the last reload has ended. */
+  private reloads: Promise<unknown> = Promise.resolve()
   private echo: PacketEcho | null = null
   private keys!: KeyRing
   private config: ProcessConfig
@@ -120,6 +129,9 @@ export class Supervisor {
   /** @throws OverlayError USAGE for a name that cannot be one */
   constructor(private readonly settings: SupervisorSettings) {
     this.config = settings.config
+    this.listeners = settings.listeners
+    this.drainTimeoutMs = settings.drainTimeoutMs
+    this.shutdownDrainTimeoutMs = settings.shutdownDrainTimeoutMs
     this.directory = new InstanceDirectory(settings.config.role, settings.name)
     this.admin = new AdminSocket((request) => this.handle(request))
     this.ended = new Promise((resolve, reject) => {
@@ -164,6 +176,8 @@ export class Supervisor {
 
       this.state = 'ready'
       this.directory.writeState({role: this.config.role, name: settings.name, pid: process.pid})
+      settings.manager?.ready(this.statusLine())
+      settings.manager?.watch(() => this.wellBeing())
     } catch (error) {
       await this.cleanUp()
       throw error
@@ -172,7 +186,7 @@ export class Supervisor {
 
   /** The line that says where it listens. */
   get listen(): string[] {
-    return this.settings.listeners.map((endpoint) => formatEndpoint(endpoint))
+    return this.listeners.map((endpoint) => formatEndpoint(endpoint))
   }
 
   get pids(): number[] {
@@ -180,7 +194,7 @@ export class Supervisor {
   }
 
   /** Stops accepting and ends when the last connection has, or at the deadline. A second call shortens the deadline. */
-  async drain(timeoutMs = this.settings.drainTimeoutMs): Promise<DrainReport> {
+  async drain(timeoutMs = this.drainTimeoutMs): Promise<DrainReport> {
     if (this.state === 'draining') {
       this.armForce(timeoutMs)
       return this.ended
@@ -188,6 +202,7 @@ export class Supervisor {
 
     this.state = 'draining'
     this.drainStarted = Date.now()
+    this.settings.manager?.stopping(`draining, at most ${timeoutMs} ms`)
     for (const timer of this.restartTimers) clearTimeout(timer)
     this.restartTimers.clear()
     this.log('info', 'drain', `draining: no new connections, at most ${timeoutMs} ms for those that are open`)
@@ -201,11 +216,17 @@ export class Supervisor {
     return this.ended
   }
 
+  /** The same with the deadline of a host that is shutting down. */
+  async drainForShutdown(): Promise<DrainReport> {
+    return this.drain(this.shutdownDrainTimeoutMs)
+  }
+
   /** Resets what is open and ends now. */
   force(): void {
     if (this.state !== 'draining') {
       this.state = 'draining'
       this.drainStarted = Date.now()
+      this.settings.manager?.stopping('resetting what is open')
     }
 
     for (const child of this.children) child.send({type: 'abort'})
@@ -214,19 +235,73 @@ export class Supervisor {
   }
 
   /**
-   * Reads the configuration and the key file again. Keys hold from now on; what else has changed is named and needs a
-   * restart. On an error in either file everything stays as it is.
+   * Reads the configuration and the key file again. Keys and what can be changed hold from now on, without a connection
+   * noticing; what needs a restart is named. On an error in either file, or when an address cannot be listened on,
+   * everything stays as it is. One reload at a time: a second one waits for the first.
    *
-   * @throws OverlayError CONFIG_INVALID, KEY_FILE_INVALID
+   * @throws OverlayError CONFIG_INVALID, KEY_FILE_INVALID, ADDRESS_IN_USE, PRIVILEGE_MISSING, UNREACHABLE
    */
   async reload(): Promise<ReloadReport> {
-    const restart = this.settings.changed?.() ?? []
-    const keys = await this.reloadKeys()
-    if (restart.length > 0) {
-      this.log('warning', 'reload', `changed in the configuration, and needs a restart: ${restart.join(', ')}`)
+    const turn = this.reloads.then(() => this.reloadNow())
+    this.reloads = turn.catch(() => {})
+    return turn
+  }
+
+  private async reloadNow(): Promise<ReloadReport> {
+    const {manager, name} = this.settings
+    if (this.state !== 'ready') throw new OverlayError('NOT_RUNNING', `${this.config.role} "${name}" is ${this.state}`)
+    manager?.reloading()
+    try {
+      // Both files are read before anything changes.
+      const read = this.settings.running?.reread() ?? null
+      readKeyFile(this.settings.keyFile)
+      const {applied, restart} = read === null ? {applied: [], restart: []} : await this.reconfigure(read)
+      const keys = await this.reloadKeys()
+      if (applied.length > 0) this.log('info', 'reload', `changed, and holds now: ${applied.join(', ')}`)
+      if (restart.length > 0) {
+        this.log('warning', 'reload', `changed in the configuration, and needs a restart: ${restart.join(', ')}`)
+      }
+
+      return {keys, applied, restart}
+    } finally {
+      if (this.state === 'ready') manager?.ready(this.statusLine())
+    }
+  }
+
+  private async reconfigure(read: Reread<RelaySettings<ProcessConfig>>): Promise<ReloadPlan> {
+    const plan = planReload(this.config, read.settings.config, read.changed)
+    if (plan.applied.length === 0) return plan
+    const {config} = plan
+    const listeners = config.role === 'edge' ? config.services.map((service) => service.listen) : this.listeners
+    const prepared = this.sockets!.prepare(listeners)
+    try {
+      if (config.role === 'edge') this.settings.plane?.serveGateways(config.gateways)
+    } catch (error) {
+      prepared.discard()
+      throw error
     }
 
-    return {keys, restart}
+    // Whatever process starts from here on starts with the new configuration.
+    prepared.commit()
+    this.config = config
+    this.listeners = listeners
+    this.drainTimeoutMs = read.settings.drainTimeoutMs
+    this.shutdownDrainTimeoutMs = read.settings.shutdownDrainTimeoutMs
+    const applying = this.children.map((child, index) => child.apply(config, prepared.fresh[index]))
+    for (const [index, answer] of (await Promise.allSettled(applying)).entries()) {
+      const child = this.children[index]
+      if (answer.status === 'fulfilled' || child.hasEnded) continue
+      // It would go on by another configuration than the rest, and leave new listeners unserved.
+      this.log(
+        'error',
+        'reload',
+        `relay process ${child.pid}: ${toOverlayError(answer.reason).message}; it is replaced`,
+      )
+      child.kill('SIGKILL')
+    }
+
+    read.accept(plan.applied)
+    return plan
   }
 
   /**
@@ -408,6 +483,7 @@ export class Supervisor {
     clearTimeout(this.forceTimer)
     for (const timer of this.restartTimers) clearTimeout(timer)
     for (const child of this.children) child.kill('SIGKILL')
+    this.settings.manager?.close()
     this.admin.close()
     this.echo?.close()
     this.sockets?.close()
@@ -453,6 +529,19 @@ export class Supervisor {
     if (!child) throw new OverlayError('NOT_PAIRED', 'the relay process is being started')
     await child.pair(action)
     return {done: action}
+  }
+
+  private statusLine(): string {
+    const processes = `${this.children.length} ${this.children.length === 1 ? 'process' : 'processes'}`
+    return `${this.state} on ${this.listen.join(', ')}, ${processes}, zero-RTT ${this.zeroRtt ? 'on' : 'off'}`
+  }
+
+  /** What the watchdog wants to know: null when a relay process does not answer. One that is being started anew is let be. */
+  private async wellBeing(): Promise<string | null> {
+    const asked = this.children.filter((child) => child.ready && !child.hasEnded)
+    const parts = await this.processStatuses()
+    if (parts.length < asked.filter((child) => !child.hasEnded).length) return null
+    return `${this.statusLine()}, ${parts.reduce((sum, {live}) => sum + live, 0)} connections`
   }
 
   private async countOpen(): Promise<number> {

@@ -117,3 +117,8 @@ function expandEmbeddedIPv4(address: string): string {
   const [a, b, c, d] = match.slice(2).map(Number)
   return `${match[1]}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
 }
+
+/** The same socket address, however it is written. */
+export function sameAddress(a: Endpoint, b: Endpoint): boolean {
+  return a.port === b.port && addressBytes(a.address).equals(addressBytes(b.address))
+}

@@ -9,12 +9,16 @@ import {
   gatewaySettings,
   type EdgeFlags,
   type GatewayFlags,
+  type RelaySettings,
 } from '../../../src/lib/config/relay-settings.js'
+import {Resolution} from '../../../src/lib/config/resolution.js'
+import {RunningSettings} from '../../../src/lib/config/running-settings.js'
 import {Key} from '../../../src/lib/keys/key-file.js'
 import {sys} from '../../../src/lib/kernel/libc.js'
 import {socketAddress} from '../../../src/lib/kernel/sockaddr.js'
 import {listenOn, startConnect, tcpSocket} from '../../../src/lib/kernel/tcp-socket.js'
 import {parseEndpoint} from '../../../src/lib/wire/endpoint.js'
+import type {ProcessConfig} from '../../../src/lib/relay/process-config.js'
 import type {LogLine} from '../../../src/lib/relay/rate-limited-log.js'
 import type {EdgeTraffic, GatewayTraffic} from '../../../src/lib/relay/status-report.js'
 import {Supervisor} from '../../../src/lib/relay/supervisor.js'
@@ -53,26 +57,30 @@ export class Overlay {
   }
 
   async gateway(name: string, listen: string, flags: Partial<GatewayFlags> = {}): Promise<Supervisor> {
-    const settings = gatewaySettings({
+    const given = {
       name,
       listen: [listen],
       'allow-origin': ['127.0.0.0/8:*', '[::1]:*'],
       'key-file': this.keyFile,
       processes: 1,
       ...flags,
-    })
-    return this.start(new Supervisor({...settings, plane: null, pair: null, log: (line) => this.logs.push(line)}))
+    }
+    const resolution = new Resolution('gateway')
+    const settings = gatewaySettings(given, resolution)
+    return this.start(settings, new RunningSettings(resolution, (again) => gatewaySettings(given, again)))
   }
 
   async edge(name: string, flags: Partial<EdgeFlags>): Promise<Supervisor> {
-    const settings = edgeSettings({
+    const given = {
       name,
       'key-file': this.keyFile,
       'zero-rtt': false,
       processes: 1,
       ...flags,
-    })
-    return this.start(new Supervisor({...settings, plane: null, pair: null, log: (line) => this.logs.push(line)}))
+    }
+    const resolution = new Resolution('edge')
+    const settings = edgeSettings(given, resolution)
+    return this.start(settings, new RunningSettings(resolution, (again) => edgeSettings(given, again)))
   }
 
   /** A server on a port that the kernel chooses. */
@@ -130,7 +138,12 @@ export class Overlay {
     else process.env.OVERLAY_RUN_DIR = this.runDirectory
   }
 
-  private async start(supervisor: Supervisor): Promise<Supervisor> {
+  private async start(
+    settings: RelaySettings<ProcessConfig>,
+    running: RunningSettings<RelaySettings<ProcessConfig>>,
+  ): Promise<Supervisor> {
+    const {logs} = this
+    const supervisor = new Supervisor({...settings, plane: null, pair: null, running, log: (line) => logs.push(line)})
     await supervisor.start()
     this.started.push(supervisor)
     return supervisor

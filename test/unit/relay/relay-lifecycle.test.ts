@@ -231,7 +231,7 @@ describe('an edge and a gateway from start to end', () => {
     await gateway.line(/keys reloaded: current 2, previous 1/)
     writeFileSync(overlay.keyFile, '\n')
     gateway.kill('SIGHUP')
-    await gateway.line(/the keys stay as they are/)
+    await gateway.line(/not reloaded, everything stays as it is/)
     gateway.kill('SIGINT')
     expect((await gateway.ended).code).to.equal(0)
   }).timeout(30_000)
@@ -248,18 +248,23 @@ describe('an edge and a gateway from start to end', () => {
     }
 
     overlay.writeKeys(2, 1)
-    expect(await reload()).to.deep.equal({code: 0, result: {keys: {current: 2, previous: 1}, restart: []}})
+    expect(await reload()).to.deep.equal({code: 0, result: {keys: {current: 2, previous: 1}, applied: [], restart: []}})
     overlay.writeKeys(3, 2)
     overlay.writeConfig({gateway: {...section, idelTimeout: '5m'}})
     const refused = await reload()
     expect(refused.code).to.equal(2)
     expect(refused.result).to.have.nested.property('error.code', 'CONFIG_INVALID')
     gateway.kill('SIGHUP')
-    await gateway.line(/nothing changed, the keys stay as they are: .*idelTimeout/)
-    overlay.writeConfig({gateway: {...section, idleTimeout: '5m', allowOrigins: ['127.0.0.1:80']}})
+    await gateway.line(/not reloaded, everything stays as it is: .*idelTimeout/)
+    overlay.writeConfig({gateway: {...section, idleTimeout: '5m', allowOrigins: ['127.0.0.1:80'], initialWindow: 20}})
+    const applied = ['gateway.allowOrigins', 'gateway.idleTimeout']
     expect(await reload()).to.deep.equal({
       code: 3,
-      result: {keys: {current: 3, previous: 2}, restart: ['gateway.allowOrigins', 'gateway.idleTimeout']},
+      result: {keys: {current: 3, previous: 2}, applied, restart: ['gateway.initialWindow']},
+    })
+    expect(await reload(), 'what was applied is no change any more').to.deep.equal({
+      code: 3,
+      result: {keys: {current: 3, previous: 2}, applied: [], restart: ['gateway.initialWindow']},
     })
     gateway.kill('SIGINT')
     expect((await gateway.ended).code).to.equal(0)
