@@ -37,6 +37,8 @@ export const zeroRttSchema = z.strictObject({
   /** Openings, and what became of them. */
   sent: count,
   confirmed: count,
+  /** Of `confirmed`: by the acknowledgement of the early data alone; the SYN, or the SYN/ACK, was lost. */
+  confirmedByData: count,
   accepted: count,
   otherNumber: count,
   reset: count,

@@ -70,9 +70,11 @@ function opening(
     async run(flow, stage, keys) {
       const outcome = await zeroRttExchange(flow, keys!, stage, order)
       const {number, acceptedMs} = outcome
+      const alone = order === 'data-without-syn' && acceptedMs !== null
       return {
         answered: answeredByTarget ? acceptedMs !== null : null,
-        detail: number === 'other' ? 'the SYN/ACK had another number' : null,
+        detail:
+          number === 'other' ? 'the SYN/ACK had another number' : alone ? 'the data alone made the connection' : null,
       }
     },
   }
@@ -109,7 +111,12 @@ export const VARIANTS: readonly Variant[] = [
   opening('early-data', 'data between the SYN and the SYN/ACK', 'syn-ack-data', isData),
   opening('early-ack', 'a bare ACK between the SYN and the SYN/ACK', 'syn-ack', isBareAck, false),
   opening('data-before-syn', 'data 20 ms before the SYN', 'data-then-syn', isData),
-  opening('data-without-syn', 'data of an opening whose SYN never leaves', 'data-without-syn', isData),
+  opening(
+    'data-without-syn',
+    'a SYN lost on purpose: data of an opening whose SYN never leaves',
+    'data-without-syn',
+    isData,
+  ),
   opening(
     'data-without-ack',
     "data without the ACK flag, with the SYN's options",

@@ -85,6 +85,7 @@ export function zeroRttFigures({ordinary, zeroRtt}: DataSamples): ZeroRtt {
     savedMs: accepted === null || waited === null ? null : round(waited - accepted),
     sent: counts.syns,
     confirmed: counts.confirmed + counts.confirmedByData,
+    confirmedByData: counts.confirmedByData,
     accepted: good.length,
     otherNumber: counts.mismatches,
     reset: counts.refused,

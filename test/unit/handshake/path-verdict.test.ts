@@ -43,6 +43,13 @@ describe('verdict on a path by its openings', () => {
     expect(judgeOpenings(counts({confirmed: 8}), true)!.advice).to.deep.equal([])
   })
 
+  it('tells of openings that were confirmed without their SYN/ACK', () => {
+    expect(judgeOpenings(counts({confirmed: 7, confirmedByData: 3}), true)!.reasons).to.deep.equal([
+      '10 of 10 openings with a suggested number were confirmed',
+      '3 of them by what came after it: the SYN, or the SYN/ACK, was lost',
+    ])
+  })
+
   it('always has a reason, and advice unless all is well', () => {
     const count = integer({min: 0, max: 9})
     holds(

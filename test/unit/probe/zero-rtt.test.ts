@@ -149,6 +149,7 @@ describe('figures of zero-RTT exchanges', () => {
       savedMs: 50,
       sent: 5,
       confirmed: 2,
+      confirmedByData: 1,
       accepted: 2,
       otherNumber: 1,
       reset: 1,
