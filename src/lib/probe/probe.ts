@@ -12,11 +12,12 @@ import {handshakeFigures, handshakeStage, type Sample, type Stage} from './hands
 import {Pacer} from './pacer.js'
 import {PacketPort} from './packet-port.js'
 import {pathStage} from './path-stage.js'
-import type {ProbeReport, TargetReport, VariantResult} from './schema.js'
+import type {ProbeKeys} from './probe-keys.js'
+import {replicationFigures, replicationStage, whyUnmeasured} from './replication-stage.js'
+import type {ProbeReport, Replication, TargetReport, VariantResult} from './schema.js'
 import {resolveTarget, type Target} from './target.js'
 import {variantStage} from './variant-stage.js'
 import {judgeHandshake, judgeZeroRtt} from './verdict.js'
-import type {ProbeKeys} from './zero-rtt.js'
 import {openingCounts, zeroRttFigures, zeroRttStage, type DataSamples} from './zero-rtt-stage.js'
 
 export interface ProbeSettings {
@@ -37,6 +38,8 @@ export interface ProbeSettings {
   keys: ProbeKeys | null
   /** Also try what the path tolerates. */
   variants: boolean
+  /** Also measure how much later than the path the gateway acknowledges data for this origin; null leaves it out. */
+  replication: Endpoint | null
   /** Also ask the routers on the way. */
   path: boolean
   /** The gateway's packet echo; null leaves it out. */
@@ -140,6 +143,16 @@ async function runStages(
   const counts = samples && openingCounts(samples.zeroRtt)
   const zeroRtt = samples && samples.zeroRtt.length > 0 ? zeroRttFigures(samples) : null
   const accepted = zeroRtt?.accepted ?? 0
+  let replication: Replication | null | undefined
+  if (settings.replication && refused === null && keys) {
+    settings.progress(`${name}: ${count} connections for the replication latency`)
+    const outcomes = await replicationStage(stage, keys, settings.replication, count)
+    replication = replicationFigures(outcomes)
+    if (replication === null && !stage.abandon.aborted) {
+      settings.warn(`${name}: replication was not measured: ${whyUnmeasured(outcomes)}`)
+    }
+  }
+
   let variants: VariantResult[] | undefined
   // Where zero-RTT fails, they say why.
   if (refused === null && (settings.variants || (zeroRtt !== null && accepted === 0))) {
@@ -173,6 +186,7 @@ async function runStages(
     handshake,
     zeroRtt,
     conditions: path ? locate(conditions, path) : conditions,
+    ...(replication !== undefined && {replication}),
     ...(variants && {variants}),
     ...(path && {path: path.map(({hop}) => hop)}),
     ...(echo && {echo: {seenAs: echo.seenAs, packets: echo.packets.length, withheld: echo.withheld}}),

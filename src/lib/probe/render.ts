@@ -1,6 +1,6 @@
 import {textTable} from '../cli/table.js'
 import {formatEndpoint} from '../wire/endpoint.js'
-import type {Hop, ProbeReport, TargetReport, VariantResult, ZeroRtt} from './schema.js'
+import type {Hop, ProbeReport, Replication, TargetReport, VariantResult, ZeroRtt} from './schema.js'
 
 const right = (title: string) => ({title, align: 'right' as const})
 const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(3))
@@ -45,6 +45,7 @@ function renderTarget(report: TargetReport): string[] {
     ...report.reasons.map((reason) => `  because: ${reason}`),
     ...report.advice.map((advice) => `  try: ${advice}`),
     ...(report.zeroRtt ? renderZeroRtt(report.zeroRtt) : []),
+    ...(report.replication ? renderReplication(report.replication) : []),
     ...renderConditions(report),
     ...(report.variants ? ['', renderVariants(report.variants)] : []),
     ...(report.path ? ['', renderPath(report.path)] : []),
@@ -63,6 +64,15 @@ function renderZeroRtt(zeroRtt: ZeroRtt): string[] {
     line('acknowledgement of the data arrived', dataAcceptedMs),
     line('the same after an ordinary handshake', ordinaryDataAcceptedMs),
     line('saved', savedMs),
+  ]
+}
+
+function renderReplication({sent, accepted, pathRttMs, ackMs, addedMs}: Replication): string[] {
+  return [
+    `  replication, medians of ${accepted} of ${sent} connections to the origin:`,
+    line('SYN/ACK with the suggested number arrived, after the SYN: the path', pathRttMs.p50),
+    line('acknowledgement of the data arrived, after the data', ackMs.p50),
+    line(`what a pair adds (p90 ${ms(addedMs.p90)}, worst ${ms(addedMs.max)}); near 0 without one`, addedMs.p50),
   ]
 }
 

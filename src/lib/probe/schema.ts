@@ -47,6 +47,22 @@ export const zeroRttSchema = z.strictObject({
   gateway: z.boolean(),
 })
 
+/**
+ * How much later than the path alone would have it a gateway acknowledges the first data of connections that it relays:
+ * what waiting for a backup takes. ms.
+ */
+export const replicationSchema = z.strictObject({
+  /** Connections, and how many of them the gateway took and acknowledged in time; the figures are of these. */
+  sent: count,
+  accepted: count,
+  /** From the SYN to the SYN/ACK with the suggested number, which waits for no backup. */
+  pathRttMs: rttSchema,
+  /** From data leaving to its acknowledgement. */
+  ackMs: rttSchema,
+  /** Of each connection the second less the first. */
+  addedMs: z.strictObject({min: z.number(), p50: z.number(), p90: z.number(), max: z.number()}),
+})
+
 /** One thing that the path may or may not tolerate. */
 export const variantSchema = z.strictObject({
   name: z.string(),
@@ -98,6 +114,8 @@ export const targetSchema = z.strictObject({
   /** Null without a key file, and where handshakes fail. */
   zeroRtt: zeroRttSchema.nullable(),
   conditions: z.array(conditionSchema),
+  /** With --replication; null where it could not be measured, which a warning explains. */
+  replication: replicationSchema.nullable().optional(),
   /** With --variants. */
   variants: z.array(variantSchema).optional(),
   /** With --path. */
@@ -116,5 +134,6 @@ export type Verdict = (typeof VERDICTS)[number]
 export const probeSchema = z.union([targetSchema, z.strictObject({targets: z.array(targetSchema)})])
 export type ProbeReport = z.infer<typeof probeSchema>
 export type ZeroRtt = z.infer<typeof zeroRttSchema>
+export type Replication = z.infer<typeof replicationSchema>
 export type VariantResult = z.infer<typeof variantSchema>
 export type Hop = z.infer<typeof hopSchema>

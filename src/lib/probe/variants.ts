@@ -3,7 +3,8 @@ import type {Flow, Part} from './flow.js'
 import type {Stage} from './handshake-stage.js'
 import {synExchange} from './ordinary.js'
 import {ordinarySyn, random32, tsClock, WINDOW_SCALE} from './syn.js'
-import {zeroRttExchange, type OpeningOrder, type ProbeKeys} from './zero-rtt.js'
+import type {ProbeKeys} from './probe-keys.js'
+import {zeroRttExchange, type OpeningOrder} from './zero-rtt.js'
 
 /** What one try of a variant came to. */
 export interface Try {

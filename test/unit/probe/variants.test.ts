@@ -3,7 +3,7 @@ import {expect} from 'chai'
 import {parseKeys} from '../../../src/lib/keys/key-file.js'
 import type {Stage} from '../../../src/lib/probe/handshake-stage.js'
 import {VARIANTS} from '../../../src/lib/probe/variants.js'
-import {ProbeKeys} from '../../../src/lib/probe/zero-rtt.js'
+import {ProbeKeys} from '../../../src/lib/probe/probe-keys.js'
 import {TcpFlag, type TcpOptions, type TcpSegment} from '../../../src/lib/wire/tcp-segment.js'
 import {flowTo, isSyn, synAckFor, type Answer} from './crafted-flow.js'
 

@@ -2,10 +2,10 @@ import {expect} from 'chai'
 
 import {dummyTsval, decodeOptions} from '../../../src/lib/handshake/suggested-isn.js'
 import {parseKeys} from '../../../src/lib/keys/key-file.js'
+import {ProbeKeys} from '../../../src/lib/probe/probe-keys.js'
 import {openingCounts, provesGateway, zeroRttFigures} from '../../../src/lib/probe/zero-rtt-stage.js'
 import {
   ordinaryDataExchange,
-  ProbeKeys,
   zeroRttExchange,
   zeroRttOpening,
   type DataOutcome,
