@@ -14,7 +14,8 @@ import {PacketPort} from './packet-port.js'
 import {pathStage} from './path-stage.js'
 import type {ProbeKeys} from './probe-keys.js'
 import {replicationFigures, replicationStage, whyUnmeasured} from './replication-stage.js'
-import type {ProbeReport, Replication, TargetReport, VariantResult} from './schema.js'
+import type {ProbeReport, Replication, SegmentSizes, TargetReport, VariantResult} from './schema.js'
+import {segmentSizes, sizeConditions} from './segment-sizes.js'
 import {resolveTarget, type Target} from './target.js'
 import {variantStage} from './variant-stage.js'
 import {judgeHandshake, judgeZeroRtt} from './verdict.js'
@@ -111,7 +112,7 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
       flows: [],
       onSample: (sample) => settings.onSample(target.name, sample),
     }
-    const findings = await runStages(settings, target.name, stage, echo)
+    const findings = await runStages(settings, target, stage, echo)
     if (port.lost > 0) settings.warn(`${target.name}: the capture lost ${port.lost} packets; figures may be wrong`)
     return {...named(target), source, device, ...findings, interrupted: abandon.aborted}
   } finally {
@@ -125,7 +126,7 @@ type Findings = Omit<TargetReport, 'address' | 'device' | 'interrupted' | 'port'
 /** What was asked for, in order; after a failed handshake nothing but the path. */
 async function runStages(
   settings: ProbeSettings,
-  name: string,
+  {name, address}: Target,
   stage: Stage,
   echo: EchoClient | null,
 ): Promise<Findings> {
@@ -160,6 +161,12 @@ async function runStages(
     variants = await variantStage(stage, keys, echo)
   }
 
+  let sizes: SegmentSizes | undefined
+  if (keys && variants?.find((variant) => variant.name === 'early-data')?.answered === true) {
+    settings.progress(`${name}: segment sizes`)
+    sizes = await segmentSizes(stage, keys, address.includes(':'))
+  }
+
   let path: Awaited<ReturnType<typeof pathStage>> | undefined
   if (settings.path) {
     settings.progress(`${name}: hops`)
@@ -179,6 +186,8 @@ async function runStages(
     conditions.push(...variantConditions(variants, {translated, mismatched}))
   }
 
+  if (sizes && !stage.abandon.aborted) conditions.push(...sizeConditions(sizes))
+
   // The echo has shown the key; without one, the answers must.
   const gateway = echo !== null || (zeroRtt?.gateway ?? false)
   return {
@@ -188,6 +197,7 @@ async function runStages(
     conditions: path ? locate(conditions, path) : conditions,
     ...(replication !== undefined && {replication}),
     ...(variants && {variants}),
+    ...(sizes && {segmentSizes: sizes}),
     ...(path && {path: path.map(({hop}) => hop)}),
     ...(echo && {echo: {seenAs: echo.seenAs, packets: echo.packets.length, withheld: echo.withheld}}),
   }

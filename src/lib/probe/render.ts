@@ -1,6 +1,6 @@
 import {textTable} from '../cli/table.js'
 import {formatEndpoint} from '../wire/endpoint.js'
-import type {Hop, ProbeReport, Replication, TargetReport, VariantResult, ZeroRtt} from './schema.js'
+import type {Hop, ProbeReport, Replication, SegmentSizes, TargetReport, VariantResult, ZeroRtt} from './schema.js'
 
 const right = (title: string) => ({title, align: 'right' as const})
 const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(3))
@@ -48,6 +48,7 @@ function renderTarget(report: TargetReport): string[] {
     ...(report.replication ? renderReplication(report.replication) : []),
     ...renderConditions(report),
     ...(report.variants ? ['', renderVariants(report.variants)] : []),
+    ...(report.segmentSizes ? renderSizes(report.segmentSizes) : []),
     ...(report.path ? ['', renderPath(report.path)] : []),
     '',
   ]
@@ -99,6 +100,12 @@ function renderVariants(variants: readonly VariantResult[]): string {
       detail === null ? what : `${what}: ${detail}`,
     ]),
   )
+}
+
+function renderSizes({triedBytes, acceptedBytes, refusedBy}: SegmentSizes): string[] {
+  const said = refusedBy === null ? '' : `; ${refusedBy.from} says that ${refusedBy.mtu} bytes pass`
+  const largest = acceptedBytes === null ? 'none was acknowledged' : `acknowledged up to ${acceptedBytes} bytes`
+  return ['', `  packets with early data: ${largest} of ${triedBytes}, which fill the interface${said}`]
 }
 
 function renderPath(path: readonly Hop[]): string {

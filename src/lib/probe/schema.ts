@@ -75,6 +75,16 @@ export const variantSchema = z.strictObject({
   detail: z.string().nullable(),
 })
 
+/** Packets with early data, IP header included, in bytes. */
+export const segmentSizesSchema = z.strictObject({
+  /** What fills this host's interface. */
+  triedBytes: count,
+  /** The largest that was acknowledged; null when not even the least that every path carries was. */
+  acceptedBytes: count.nullable(),
+  /** Who said that a packet was too large, and what it takes; null when nobody did. */
+  refusedBy: z.strictObject({from: z.string(), mtu: count}).nullable(),
+})
+
 /** What the path does to packets, by name; docs/PROBE.md lists the names. */
 export const conditionSchema = z.strictObject({
   name: z.string(),
@@ -118,6 +128,8 @@ export const targetSchema = z.strictObject({
   replication: replicationSchema.nullable().optional(),
   /** With --variants. */
   variants: z.array(variantSchema).optional(),
+  /** With --variants and a key, where early data passes. */
+  segmentSizes: segmentSizesSchema.optional(),
   /** With --path. */
   path: z.array(hopSchema).optional(),
   /** With --echo: this host's address as the gateway sees it. */
@@ -135,5 +147,6 @@ export const probeSchema = z.union([targetSchema, z.strictObject({targets: z.arr
 export type ProbeReport = z.infer<typeof probeSchema>
 export type ZeroRtt = z.infer<typeof zeroRttSchema>
 export type Replication = z.infer<typeof replicationSchema>
+export type SegmentSizes = z.infer<typeof segmentSizesSchema>
 export type VariantResult = z.infer<typeof variantSchema>
 export type Hop = z.infer<typeof hopSchema>

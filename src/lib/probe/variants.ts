@@ -4,7 +4,7 @@ import type {Stage} from './handshake-stage.js'
 import {synExchange} from './ordinary.js'
 import {ordinarySyn, random32, tsClock, WINDOW_SCALE} from './syn.js'
 import type {ProbeKeys} from './probe-keys.js'
-import {zeroRttExchange, type OpeningOrder} from './zero-rtt.js'
+import {findSynAck, zeroRttExchange, type OpeningOrder} from './zero-rtt.js'
 
 /** What one try of a variant came to. */
 export interface Try {
@@ -81,6 +81,40 @@ function opening(
   }
 }
 
+/**
+ * A SYN with a cookie that the target gave just before, and data (RFC 7413 section 4.2.2). The data is the preamble of a
+ * health check, since a server that takes the cookie hands it to its program.
+ */
+const fastOpenWithCookie: Variant = {
+  name: 'fast-open-cookie',
+  what: 'a SYN with the Fast Open cookie of the target, and data',
+  needsKey: true,
+  isTheOne: (tcp) => isSyn(tcp) && tcp.options.fastOpenCookie !== undefined,
+  async run(flow, stage, keys) {
+    const {timeoutMs, mss, abandon} = stage
+    const request = ordinarySyn(random32(), mss)
+    await flow.send({...request, options: {...request.options, fastOpenCookie: new Uint8Array()}})
+    const synAck = await flow.until((events) => findSynAck(events, request.sequence), timeoutMs, abandon)
+    const cookie = synAck?.options.fastOpenCookie
+    if (!cookie?.length) {
+      await flow.finish(request.sequence + 1)
+      return {answered: null, detail: synAck ? 'the target gives no cookie' : 'no answer to the request for a cookie'}
+    }
+
+    // The same port again: a half-open connection must not stand in its way.
+    await flow.reset(request.sequence + 1)
+    const part = ordinarySyn(random32(), mss)
+    const payload = keys!.healthCheck(flow).bytes
+    const open: Part = {...part, options: {...part.options, fastOpenCookie: cookie}, payload}
+    const outcome = await synExchange(flow, open, timeoutMs, abandon)
+    const taken = outcome.synAck?.acknowledgment === (part.sequence + 1 + payload.length) >>> 0
+    const detail = taken
+      ? 'the data was acknowledged with the SYN'
+      : 'the cookie was given, and the data not acknowledged'
+    return {answered: outcome.synAck !== null, detail}
+  },
+}
+
 /** All variants, the control first. */
 export const VARIANTS: readonly Variant[] = [
   syn('syn', 'the SYN that Linux sends', () => ({})),
@@ -108,6 +142,7 @@ export const VARIANTS: readonly Variant[] = [
         ? `the target gives a cookie of ${synAck.options.fastOpenCookie.length} bytes`
         : 'the target gives no cookie',
   ),
+  fastOpenWithCookie,
   syn('data', 'a SYN with data and no cookie', () => ({payload: SYN_DATA})),
   opening('early-data', 'data between the SYN and the SYN/ACK', 'syn-ack-data', isData),
   opening('early-ack', 'a bare ACK between the SYN and the SYN/ACK', 'syn-ack', isBareAck, false),

@@ -146,15 +146,21 @@ const SYN_LATER_MS = 20
 /** How much longer than its ACK the reply to a preamble may take, ms. */
 const REPLY_LATER_MS = 100
 
-/** One zero-RTT exchange and its RST. */
+/**
+ * One zero-RTT exchange and its RST.
+ *
+ * @param settings.dataBytes length of the data: the preamble, then zeros, which the gateway does not read; the preamble
+ * alone when not given
+ */
 export async function zeroRttExchange(
   flow: Flow,
   keys: ProbeKeys,
-  {mss, timeoutMs, abandon}: {mss: number; timeoutMs: number; abandon?: AbortSignal},
+  {mss, timeoutMs, abandon, dataBytes}: {mss: number; timeoutMs: number; abandon?: AbortSignal; dataBytes?: number},
   order: OpeningOrder = 'syn-ack-data',
 ): Promise<DataOutcome> {
   const opening = zeroRttOpening(flow, keys, mss)
-  const {bytes, mac} = keys.healthCheck(flow)
+  const {bytes: preamble, mac} = keys.healthCheck(flow)
+  const bytes = Buffer.concat([preamble], Math.max(preamble.length, dataBytes ?? 0))
   const length = order === 'syn-ack' ? 0 : bytes.length
   const expected: Expected = {...opening, length, mac}
   if (order === 'data-then-syn') {

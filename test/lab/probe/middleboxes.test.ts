@@ -189,6 +189,33 @@ describe('overlay probe names what a middlebox does', () => {
     })
   }
 
+  for (const [what, rules, condition] of [
+    ['every size passes', '', null],
+    ['a black hole for large packets', box(FORWARD, ['meta length > 1234 drop']), 'large-packets-dropped'],
+    ['a smaller link, whose router says so', 'mtu', 'mtu-reduced'],
+  ] as const) {
+    it(`segment sizes: ${what}`, async () => {
+      await lab.exec('edge', ['nft', 'flush', 'ruleset'])
+      const route = (...more: string[]) => lab.exec('edge', ['ip', 'route', 'change', ...toGateway, ...more])
+      const {stdout} = await lab.exec('edge', ['ip', 'route', 'show', '10.77.2.0/24'])
+      const toGateway = stdout.trim().split(/\s+/)
+      if (rules === 'mtu') await route('mtu', 'lock', '1234')
+      else await lab.exec('edge', ['nft', '-f', '-'], {input: rules})
+      try {
+        const {report} = await probe('--variants')
+        const accepted = condition === null ? 1500 : 1234
+        const refusedBy = condition === 'mtu-reduced' ? {from: '10.77.1.21', mtu: 1234} : null
+        expect(report.segmentSizes).to.deep.equal({triedBytes: 1500, acceptedBytes: accepted, refusedBy})
+        expect(report.conditions.map(({name}) => name)).to.deep.equal(condition === null ? [] : [condition])
+        expect(report.verdict).to.equal('zero-rtt')
+      } finally {
+        if (rules === 'mtu') await route()
+        // What the probing host has learned of the path is not to meet the next test.
+        await lab.exec('client', ['ip', 'route', 'flush', 'cache'])
+      }
+    })
+  }
+
   it('SYNs that are lost: openings come about from their early data, and the report says so', async () => {
     await lab.exec('edge', ['nft', 'flush', 'ruleset'])
     // The SYNs of a run with --count 2, in order: two handshakes, then an ordinary exchange and an opening, twice.

@@ -38,7 +38,8 @@ describe('variants', () => {
     it(`${name}: sends the one packet whose arrival is the question; silence is no answer`, async () => {
       const {answered, packets} = await run(name, willing)
       expect(packets).to.have.lengthOf(1)
-      const onlyEcho = ['early-ack', 'data-without-ack'].includes(name)
+      // This server gives no cookie.
+      const onlyEcho = ['early-ack', 'data-without-ack', 'fast-open-cookie'].includes(name)
       expect(answered).to.equal(onlyEcho ? null : true)
       expect((await run(name, () => [])).answered).to.equal(onlyEcho ? null : false)
     })
@@ -59,6 +60,34 @@ describe('variants', () => {
         (option) => packets[0].options[option] !== undefined,
       )
       expect(present.sort()).to.deep.equal(options)
+    })
+  }
+
+  for (const takes of [true, false]) {
+    it(`fast-open-cookie: sends the cookie back with data; the server ${takes ? 'takes' : 'does not take'} it`, async () => {
+      const cookie = Buffer.from('12345678')
+      const {flow, sent} = flowTo((tcp) => {
+        if (!isSyn(tcp)) return []
+        const asked = tcp.options.fastOpenCookie?.length === 0
+        const synAck = synAckFor(tcp, 5)
+        if (asked) return [{...synAck, options: {...synAck.options, fastOpenCookie: cookie}}]
+        return [{...synAck, acknowledgment: (tcp.sequence + 1 + (takes ? tcp.payloadLength : 0)) >>> 0}]
+      })
+      const variant = VARIANTS.find(({name}) => name === 'fast-open-cookie')!
+      const {answered, detail} = await variant.run(flow, stage, keys)
+      expect(answered).to.equal(true)
+      expect(detail).to.match(takes ? /was acknowledged with the SYN/ : /not acknowledged/)
+      const [request, reset, open, end] = sent
+      expect([request, reset, open, end].map(({flags}) => flags)).to.deep.equal([
+        TcpFlag.SYN,
+        TcpFlag.RST,
+        TcpFlag.SYN,
+        TcpFlag.RST,
+      ])
+      expect(Buffer.from(open.options.fastOpenCookie!)).to.deep.equal(cookie)
+      expect(reset.sequence).to.equal((request.sequence + 1) >>> 0)
+      expect(open.payloadLength).to.be.greaterThan(100)
+      expect(end.sequence).to.equal((open.sequence + 1 + (takes ? open.payloadLength : 0)) >>> 0)
     })
   }
 
