@@ -25,12 +25,17 @@ export class Pacer {
 
   /** Waits for the next turn. @returns false when the probe is abandoned instead */
   async turn(): Promise<boolean> {
-    const now = this.clock.now()
-    const at = Math.max(now, this.#next)
-    this.#next = at + this.intervalMs
-    if (at > now) await this.clock.wait(at - now, this.abandon)
-    // A turn that came late does not bring the next one nearer.
-    this.#next = Math.max(this.#next, this.clock.now() + this.intervalMs)
+    // Again and again: a timer may be early by the fraction of a ms, and another turn may have come before.
+    for (let now = this.clock.now(); now < this.#next && !this.abandon.aborted; now = this.clock.now()) {
+      await this.clock.wait(this.#next - now, this.abandon)
+    }
+
+    this.#next = this.clock.now() + this.intervalMs
     return !this.abandon.aborted
+  }
+
+  /** The first packet of an exchange has left now, perhaps later than its turn: the next turn is an interval from it. */
+  left(): void {
+    this.#next = Math.max(this.#next, this.clock.now() + this.intervalMs)
   }
 }

@@ -9,6 +9,7 @@ import type {Condition} from './conditions.js'
 import {EchoClient} from './echo-client.js'
 import {echoConditions, locate, variantConditions} from './findings.js'
 import {handshakeFigures, handshakeStage, type Sample, type Stage} from './handshake-stage.js'
+import {isNextHopDead} from './next-hop.js'
 import {Pacer} from './pacer.js'
 import {PacketPort} from './packet-port.js'
 import {pathStage} from './path-stage.js'
@@ -93,11 +94,13 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
 
   const {device, source} = route
   const {abandon, count, intervalMs, timeoutMs} = settings
+  const pacer = new Pacer(intervalMs, abandon)
   const port = await PacketPort.open({
     target,
     source,
     device,
     flows: Math.min(MOST_FLOWS, Math.max(FEWEST_FLOWS, count)),
+    onBegin: () => pacer.left(),
     onPacket: (timeNs, packet, length) => file?.write(timeNs, packet, length),
   })
   let echo: EchoClient | null = null
@@ -105,14 +108,14 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
     if (settings.echo) echo = await EchoClient.open(settings.echo.at, source, settings.echo.keys)
     const stage: Stage = {
       port,
-      pacer: new Pacer(intervalMs, abandon),
+      pacer,
       timeoutMs,
       mss: segmentSize(device, target.address),
       abandon,
       flows: [],
       onSample: (sample) => settings.onSample(target.name, sample),
     }
-    const findings = await runStages(settings, target, stage, echo)
+    const findings = await runStages(settings, target, route, stage, echo)
     if (port.lost > 0) settings.warn(`${target.name}: the capture lost ${port.lost} packets; figures may be wrong`)
     return {...named(target), source, device, ...findings, interrupted: abandon.aborted}
   } finally {
@@ -127,6 +130,7 @@ type Findings = Omit<TargetReport, 'address' | 'device' | 'interrupted' | 'port'
 async function runStages(
   settings: ProbeSettings,
   {name, address}: Target,
+  {device, nextHop}: Route,
   stage: Stage,
   echo: EchoClient | null,
 ): Promise<Findings> {
@@ -134,7 +138,9 @@ async function runStages(
   settings.progress(`${name}: ${count} handshakes`)
   const handshake = handshakeFigures(await handshakeStage(stage, count))
   if (handshake.sent === 0) throw new OverlayError('INCONCLUSIVE', `${name}: ended before an answer came`)
-  const refused = judgeHandshake(handshake)
+  const silent = handshake.answers.silent === handshake.sent
+  const dead = silent && (await isNextHopDead({device, address: nextHop}, stage.abandon))
+  const refused = judgeHandshake(handshake, dead ? nextHop : null)
   let samples: DataSamples | null = null
   if (refused === null && keys) {
     settings.progress(`${name}: ${count} openings in zero RTT, ${count} ordinary ones`)

@@ -30,7 +30,7 @@ describe('pacer', () => {
     expect(at).to.deep.equal([1000, 1020, 1040, 1060])
   })
 
-  it('never begins two turns nearer than an interval, however late timers are and however long exchanges take', async () => {
+  it('no packet leaves less than an interval after the one before, however late timers and packets are', async () => {
     const steps = array(integer({min: 0, max: 100}), {minLength: 2, maxLength: 40})
     await holds(
       asyncProperty(integer({min: 0, max: 50}), steps, steps, async (interval, lates, works) => {
@@ -41,11 +41,25 @@ describe('pacer', () => {
         for (const work of works) {
           await pacer.turn()
           if (last !== null) expect(clock.now() - last).to.be.at.least(interval)
-          last = clock.now()
+          // The packet leaves some time after its turn, and says so.
           clock.ms += work
+          pacer.left()
+          last = clock.now()
         }
       }),
     )
+  })
+
+  it('waits on where a timer was early', async () => {
+    let early = true
+    const clock = new SlowClock(() => {
+      early = !early
+      return early ? 0 : -0.5
+    })
+    const pacer = new Pacer(20, new AbortController().signal, clock)
+    await pacer.turn()
+    await pacer.turn()
+    expect(clock.now()).to.be.closeTo(1020, 1e-9)
   })
 
   it('gives no turn after the probe was abandoned, and does not wait for it', async () => {

@@ -30,6 +30,14 @@ describe('verdict', () => {
     })
   }
 
+  it('of handshakes: silence, and nobody answers for the next hop: unreachable', () => {
+    const judged = judgeHandshake(handshake({silent: 3}), '192.0.2.1')!
+    expect(judged.verdict).to.equal('unreachable')
+    expect(judged.reasons[0]).to.include('the next hop 192.0.2.1 does not answer ARP')
+    expect(judgeHandshake(handshake({silent: 3}), 'fd00::1')!.reasons[0]).to.include('neighbour discovery')
+    expect(judgeHandshake(handshake({synAck: 1}), '192.0.2.1')).to.equal(null)
+  })
+
   it('names who refused, and with what', () => {
     const judged = judgeHandshake(handshake({filtered: 2}, [{from: '192.0.2.1', what: 'ICMP type 3, code 13'}]))
     expect(judged!.reasons[0]).to.equal('2 of 2 SYNs were refused: ICMP type 3, code 13 from 192.0.2.1')
