@@ -108,8 +108,9 @@ export async function replicationStage(
 }
 
 async function askChallenge(stage: Stage, keys: ProbeKeys): Promise<Buffer | null> {
-  for (let attempt = 0; attempt < CHALLENGE_TRIES && (await stage.pacer.turn()); attempt++) {
+  for (let number = 1; number <= CHALLENGE_TRIES && (await stage.pacer.turn()); number++) {
     const {answer} = await zeroRttExchange(await stage.port.flow(), keys, stage)
+    stage.onSample({kind: 'challenge', number, answer: answer?.status ?? 'silent', rttMs: null})
     if (answer) return answer.challenge
   }
 

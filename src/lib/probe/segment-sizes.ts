@@ -63,15 +63,15 @@ export function segmentSizes(stage: Stage, keys: ProbeKeys, ipv6: boolean): Prom
   const ask = async (packetBytes: number): Promise<SizeAnswer> => {
     const dataBytes = packetBytes - HEADER_BYTES[family] - OPTION_BYTES
     let answer: SizeAnswer = {passed: false, refusedBy: null}
-    for (let attempt = 0; attempt < TRIES && !answer.passed && (await stage.pacer.turn()); attempt++) {
+    for (let number = 1; number <= TRIES && !answer.passed && (await stage.pacer.turn()); number++) {
       const {passed, refusedBy} = await tryOnce(await stage.port.flow(), stage, keys, dataBytes)
       answer = {passed, refusedBy: refusedBy ?? answer.refusedBy}
+      const said = passed ? 'accepted' : refusedBy ? 'too-big' : 'silent'
+      stage.onSample({kind: `packet-of-${packetBytes}`, number, answer: said, rttMs: null})
       // Who says that it is too large is believed at once.
       if (refusedBy) break
     }
 
-    const said = answer.passed ? 'accepted' : answer.refusedBy ? 'too-big' : 'silent'
-    stage.onSample({kind: 'segment-size', number: packetBytes, answer: said, rttMs: null})
     return answer
   }
 
