@@ -12,7 +12,7 @@ packages=(
   haproxy nginx libnginx-mod-stream                               # bench: what people use today
   etcd-server                                                     # tests and scenarios: etcd coordination
   tshark tcpdump iperf3 wrk curl openssl chromium                 # tests: clients, loads, oracles, a browser
-  hping3 nmap                                                     # tests: oracles of the probe
+  hping3 nmap openssh-server                                      # tests: oracles of the probe, and a target
   systemd groff-base                                              # tests: units and manual pages, as their own programs see them
 )
 

@@ -10,7 +10,7 @@ import {probe} from '../lib/probe/probe.js'
 import {renderProbe} from '../lib/probe/render.js'
 import type {ProbeReport} from '../lib/probe/schema.js'
 import {exitCodeOf} from '../lib/probe/verdict.js'
-import {ProbeKeys} from '../lib/probe/zero-rtt.js'
+import {ProbeKeys} from '../lib/probe/probe-keys.js'
 import {parseAddress, parseEndpoint} from '../lib/wire/endpoint.js'
 
 export default class Probe extends OverlayCommand<ProbeReport> {
@@ -59,6 +59,12 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
       dependsOn: ['key-file'],
       helpValue: 'ADDRESS:PORT',
     }),
+    replication: Flags.string({
+      description:
+        'also measure what a pair adds: open connections through the gateway to this origin, and reset them; the gateway must allow it',
+      dependsOn: ['key-file'],
+      helpValue: 'ADDRESS:PORT',
+    }),
     variants: Flags.boolean({description: 'also try what the path tolerates; done anyway where zero-RTT fails'}),
     path: Flags.boolean({description: 'also ask the routers on the way, and name the hop where a packet was changed'}),
     pcap: Flags.string({description: 'write every packet of the probe to this file', helpValue: 'FILE'}),
@@ -92,6 +98,7 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
         intervalMs: parseDuration(flags.interval, '--interval'),
         timeoutMs: parseDuration(flags.timeout, '--timeout'),
         keys: ring && new ProbeKeys(ring),
+        replication: flags.replication === undefined ? null : parseEndpoint(flags.replication, '--replication'),
         variants: flags.variants,
         path: flags.path,
         echo: flags.echo === undefined ? null : {at: parseEndpoint(flags.echo, '--echo'), keys: ring!},

@@ -16,6 +16,16 @@ function ip(args: string[]): null | string {
 }
 
 /**
+ * The kernel's entry of a neighbour, in the words of ip-neighbour(8): `REACHABLE`, `INCOMPLETE`, `FAILED`. Null where there
+ * is none, as on links without addresses.
+ */
+export function neighbourState({device, address}: Neighbour): null | string {
+  const text = ip(['-json', 'neigh', 'show', 'to', address, 'dev', device])
+  const [entry] = text === null || text.trim() === '' ? [] : (JSON.parse(text) as {state?: string[]}[])
+  return entry?.state?.[0] ?? null
+}
+
+/**
  * Has the kernel keep the next hops toward these addresses resolved (NTF_EXT_MANAGED, Linux 5.16), so that no connect()
  * waits for ARP or neighbour discovery. Entries that an operator made permanent are left alone, and a kernel that knows
  * no managed entries goes without: only the first connect() after an idle time then waits.

@@ -4,7 +4,7 @@ export interface OpeningCounts {
   syns: number
   /** Answered by the SYN/ACK with that number. */
   confirmed: number
-  /** Something later than the SYN/ACK confirmed it. */
+  /** Something later than the SYN/ACK confirmed it: the early data made the connection, or the SYN/ACK was lost. */
   confirmedByData: number
   /** Answered by a SYN/ACK with another number. */
   mismatches: number
@@ -37,6 +37,10 @@ export function judgeOpenings(counts: OpeningCounts, known: boolean): Judgement 
   const good = confirmed + confirmedByData
   if (good > 0 && mismatches + refused <= good) {
     const reasons = [`${good} of ${syns} openings with a suggested number were confirmed`]
+    if (confirmedByData > 0) {
+      reasons.push(`${confirmedByData} of them by what came after it: the SYN, or the SYN/ACK, was lost`)
+    }
+
     if (mismatches > 0) reasons.push(`${mismatches} of ${syns} were answered with another number`)
     return {verdict: 'zero-rtt', reasons, advice: mismatches > 0 ? MISMATCH_ADVICE : []}
   }

@@ -28,6 +28,8 @@ const WORDS: Record<string, string> = {
   'data-stripped': 'data was removed or added',
   'options-stripped': 'all TCP options were removed',
   'mss-clamped': 'the MSS was reduced',
+  'mtu-reduced': 'packets with early data that fill the interface are too large for the path, as an ICMP error says',
+  'large-packets-dropped': 'packets with early data that fill the interface are dropped, and no ICMP error says so',
   'syn-ack-field-dropped': 'SYNs with a number in the ACK field are dropped',
   'early-data-dropped': 'data before the SYN/ACK is dropped',
   'stateful-loose':

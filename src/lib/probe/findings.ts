@@ -62,6 +62,7 @@ export function variantConditions(
     'window-scale',
     'ecn',
     'fast-open',
+    'fast-open-cookie',
     'data',
   ]) {
     const result = find(name)

@@ -1,5 +1,18 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
+/** Where a pacer's time comes from. */
+export interface PaceClock {
+  /** ms, never going back. */
+  now(): number
+  /** Returns after `ms`, or when `abandon` is aborted. */
+  wait(ms: number, abandon: AbortSignal): Promise<void>
+}
+
+const PROCESS_CLOCK: PaceClock = {
+  now: () => performance.now(),
+  wait: (ms, signal) => sleep(ms, undefined, {signal}).catch(() => {}),
+}
+
 /** Lets exchanges with one target begin, one every `intervalMs` at most. */
 export class Pacer {
   #next = 0
@@ -7,16 +20,22 @@ export class Pacer {
   constructor(
     readonly intervalMs: number,
     private readonly abandon: AbortSignal,
+    private readonly clock: PaceClock = PROCESS_CLOCK,
   ) {}
 
   /** Waits for the next turn. @returns false when the probe is abandoned instead */
   async turn(): Promise<boolean> {
-    const now = performance.now()
-    const at = Math.max(now, this.#next)
-    this.#next = at + this.intervalMs
-    if (at > now) await sleep(at - now, undefined, {signal: this.abandon}).catch(() => {})
-    // A turn that came late does not bring the next one nearer.
-    this.#next = Math.max(this.#next, performance.now() + this.intervalMs)
+    // Again and again: a timer may be early by the fraction of a ms, and another turn may have come before.
+    for (let now = this.clock.now(); now < this.#next && !this.abandon.aborted; now = this.clock.now()) {
+      await this.clock.wait(this.#next - now, this.abandon)
+    }
+
+    this.#next = this.clock.now() + this.intervalMs
     return !this.abandon.aborted
+  }
+
+  /** The first packet of an exchange has left now, perhaps later than its turn: the next turn is an interval from it. */
+  left(): void {
+    this.#next = Math.max(this.#next, this.clock.now() + this.intervalMs)
   }
 }

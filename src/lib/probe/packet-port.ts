@@ -26,6 +26,8 @@ export interface PortSettings {
   device: string
   /** How many connections, at most, may be open at once; a port is used again only after all others. */
   flows: number
+  /** Called when the kernel has taken the first packet of a connection. */
+  onBegin?: () => void
   /** Gets each packet of the probe, sent or received, and ICMP errors about them. */
   onPacket?: (timeNs: bigint, packet: Uint8Array, originalLength: number) => void
 }
@@ -83,11 +85,17 @@ export class PacketPort {
   async flow(): Promise<Flow> {
     if (this.#failure !== null) throw this.#failure
     const port = this.#free.shift() ?? (await new Promise<number>((resolve) => this.#waiting.push(resolve)))
-    const {target, source} = this.settings
+    const {target, source, onBegin} = this.settings
+    let begun = false
     const flow = new Flow(
       {address: source, port},
       target,
-      (segment) => this.sender.send(encodeIp(segment), target.address),
+      async (segment) => {
+        const why = await this.sender.send(encodeIp(segment), target.address)
+        if (!begun) onBegin?.()
+        begun = true
+        return why
+      },
       () => this.#release(port),
     )
     this.#flows.set(port, flow)

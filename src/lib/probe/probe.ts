@@ -9,14 +9,17 @@ import type {Condition} from './conditions.js'
 import {EchoClient} from './echo-client.js'
 import {echoConditions, locate, variantConditions} from './findings.js'
 import {handshakeFigures, handshakeStage, type Sample, type Stage} from './handshake-stage.js'
+import {isNextHopDead} from './next-hop.js'
 import {Pacer} from './pacer.js'
 import {PacketPort} from './packet-port.js'
 import {pathStage} from './path-stage.js'
-import type {ProbeReport, TargetReport, VariantResult} from './schema.js'
+import type {ProbeKeys} from './probe-keys.js'
+import {replicationFigures, replicationStage, whyUnmeasured} from './replication-stage.js'
+import type {ProbeReport, Replication, SegmentSizes, TargetReport, VariantResult} from './schema.js'
+import {segmentSizes, sizeConditions} from './segment-sizes.js'
 import {resolveTarget, type Target} from './target.js'
 import {variantStage} from './variant-stage.js'
 import {judgeHandshake, judgeZeroRtt} from './verdict.js'
-import type {ProbeKeys} from './zero-rtt.js'
 import {openingCounts, zeroRttFigures, zeroRttStage, type DataSamples} from './zero-rtt-stage.js'
 
 export interface ProbeSettings {
@@ -37,6 +40,8 @@ export interface ProbeSettings {
   keys: ProbeKeys | null
   /** Also try what the path tolerates. */
   variants: boolean
+  /** Also measure how much later than the path the gateway acknowledges data for this origin; null leaves it out. */
+  replication: Endpoint | null
   /** Also ask the routers on the way. */
   path: boolean
   /** The gateway's packet echo; null leaves it out. */
@@ -89,11 +94,13 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
 
   const {device, source} = route
   const {abandon, count, intervalMs, timeoutMs} = settings
+  const pacer = new Pacer(intervalMs, abandon)
   const port = await PacketPort.open({
     target,
     source,
     device,
     flows: Math.min(MOST_FLOWS, Math.max(FEWEST_FLOWS, count)),
+    onBegin: () => pacer.left(),
     onPacket: (timeNs, packet, length) => file?.write(timeNs, packet, length),
   })
   let echo: EchoClient | null = null
@@ -101,14 +108,14 @@ async function probeTarget(settings: ProbeSettings, target: Target, file: RawIpW
     if (settings.echo) echo = await EchoClient.open(settings.echo.at, source, settings.echo.keys)
     const stage: Stage = {
       port,
-      pacer: new Pacer(intervalMs, abandon),
+      pacer,
       timeoutMs,
       mss: segmentSize(device, target.address),
       abandon,
       flows: [],
       onSample: (sample) => settings.onSample(target.name, sample),
     }
-    const findings = await runStages(settings, target.name, stage, echo)
+    const findings = await runStages(settings, target, route, stage, echo)
     if (port.lost > 0) settings.warn(`${target.name}: the capture lost ${port.lost} packets; figures may be wrong`)
     return {...named(target), source, device, ...findings, interrupted: abandon.aborted}
   } finally {
@@ -122,7 +129,8 @@ type Findings = Omit<TargetReport, 'address' | 'device' | 'interrupted' | 'port'
 /** What was asked for, in order; after a failed handshake nothing but the path. */
 async function runStages(
   settings: ProbeSettings,
-  name: string,
+  {name, address}: Target,
+  {device, nextHop}: Route,
   stage: Stage,
   echo: EchoClient | null,
 ): Promise<Findings> {
@@ -130,7 +138,9 @@ async function runStages(
   settings.progress(`${name}: ${count} handshakes`)
   const handshake = handshakeFigures(await handshakeStage(stage, count))
   if (handshake.sent === 0) throw new OverlayError('INCONCLUSIVE', `${name}: ended before an answer came`)
-  const refused = judgeHandshake(handshake)
+  const silent = handshake.answers.silent === handshake.sent
+  const dead = silent && (await isNextHopDead({device, address: nextHop}, stage.abandon))
+  const refused = judgeHandshake(handshake, dead ? nextHop : null)
   let samples: DataSamples | null = null
   if (refused === null && keys) {
     settings.progress(`${name}: ${count} openings in zero RTT, ${count} ordinary ones`)
@@ -140,11 +150,27 @@ async function runStages(
   const counts = samples && openingCounts(samples.zeroRtt)
   const zeroRtt = samples && samples.zeroRtt.length > 0 ? zeroRttFigures(samples) : null
   const accepted = zeroRtt?.accepted ?? 0
+  let replication: Replication | null | undefined
+  if (settings.replication && refused === null && keys) {
+    settings.progress(`${name}: ${count} connections for the replication latency`)
+    const outcomes = await replicationStage(stage, keys, settings.replication, count)
+    replication = replicationFigures(outcomes)
+    if (replication === null && !stage.abandon.aborted) {
+      settings.warn(`${name}: replication was not measured: ${whyUnmeasured(outcomes)}`)
+    }
+  }
+
   let variants: VariantResult[] | undefined
   // Where zero-RTT fails, they say why.
   if (refused === null && (settings.variants || (zeroRtt !== null && accepted === 0))) {
     settings.progress(`${name}: variants`)
     variants = await variantStage(stage, keys, echo)
+  }
+
+  let sizes: SegmentSizes | undefined
+  if (keys && variants?.find((variant) => variant.name === 'early-data')?.answered === true) {
+    settings.progress(`${name}: segment sizes`)
+    sizes = await segmentSizes(stage, keys, address.includes(':'))
   }
 
   let path: Awaited<ReturnType<typeof pathStage>> | undefined
@@ -166,6 +192,8 @@ async function runStages(
     conditions.push(...variantConditions(variants, {translated, mismatched}))
   }
 
+  if (sizes && !stage.abandon.aborted) conditions.push(...sizeConditions(sizes))
+
   // The echo has shown the key; without one, the answers must.
   const gateway = echo !== null || (zeroRtt?.gateway ?? false)
   return {
@@ -173,7 +201,9 @@ async function runStages(
     handshake,
     zeroRtt,
     conditions: path ? locate(conditions, path) : conditions,
+    ...(replication !== undefined && {replication}),
     ...(variants && {variants}),
+    ...(sizes && {segmentSizes: sizes}),
     ...(path && {path: path.map(({hop}) => hop)}),
     ...(echo && {echo: {seenAs: echo.seenAs, packets: echo.packets.length, withheld: echo.withheld}}),
   }

@@ -4,6 +4,17 @@ import {OverlayError} from '../errors/index.js'
 
 const DEADLINE_MS = 5000
 
+/** What nft is told: the table, its rule, and to list it, which says that all before is done. Pure. */
+export function quietRuleCommands(table: string, target: string, source: string, ports: readonly number[]): string[] {
+  const family = target.includes(':') ? 'ip6' : 'ip'
+  return [
+    `add table inet ${table} { flags owner; }`,
+    `add chain inet ${table} input { type filter hook input priority -400; policy accept; }`,
+    `add rule inet ${table} input ${family} saddr ${target} ${family} daddr ${source} tcp dport { ${ports.join(', ')} } drop`,
+    `list chain inet ${table} input`,
+  ]
+}
+
 /**
  * Keeps the kernel from answering what the probe receives: an nft rule that drops, on input, TCP from the targets to the
  * probe's own ports. A capture sees packets before it does.
@@ -46,15 +57,8 @@ export class QuietRule {
    */
   static async make(target: string, source: string, ports: readonly number[]): Promise<QuietRule> {
     const rule = new QuietRule()
-    const family = target.includes(':') ? 'ip6' : 'ip'
-    const {table} = rule
     try {
-      await rule.#run([
-        `add table inet ${table} { flags owner; }`,
-        `add chain inet ${table} input { type filter hook input priority -400; policy accept; }`,
-        `add rule inet ${table} input ${family} saddr ${target} ${family} daddr ${source} tcp dport { ${ports.join(', ')} } drop`,
-        `list chain inet ${table} input`,
-      ])
+      await rule.#run(quietRuleCommands(rule.table, target, source, ports))
     } catch (error) {
       await rule.remove()
       throw error

@@ -1,6 +1,6 @@
 import {textTable} from '../cli/table.js'
 import {formatEndpoint} from '../wire/endpoint.js'
-import type {Hop, ProbeReport, TargetReport, VariantResult, ZeroRtt} from './schema.js'
+import type {Hop, ProbeReport, Replication, SegmentSizes, TargetReport, VariantResult, ZeroRtt} from './schema.js'
 
 const right = (title: string) => ({title, align: 'right' as const})
 const ms = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(3))
@@ -45,8 +45,10 @@ function renderTarget(report: TargetReport): string[] {
     ...report.reasons.map((reason) => `  because: ${reason}`),
     ...report.advice.map((advice) => `  try: ${advice}`),
     ...(report.zeroRtt ? renderZeroRtt(report.zeroRtt) : []),
+    ...(report.replication ? renderReplication(report.replication) : []),
     ...renderConditions(report),
     ...(report.variants ? ['', renderVariants(report.variants)] : []),
+    ...(report.segmentSizes ? renderSizes(report.segmentSizes) : []),
     ...(report.path ? ['', renderPath(report.path)] : []),
     '',
   ]
@@ -63,6 +65,15 @@ function renderZeroRtt(zeroRtt: ZeroRtt): string[] {
     line('acknowledgement of the data arrived', dataAcceptedMs),
     line('the same after an ordinary handshake', ordinaryDataAcceptedMs),
     line('saved', savedMs),
+  ]
+}
+
+function renderReplication({sent, accepted, pathRttMs, ackMs, addedMs}: Replication): string[] {
+  return [
+    `  replication, medians of ${accepted} of ${sent} connections to the origin:`,
+    line('SYN/ACK with the suggested number arrived, after the SYN: the path', pathRttMs.p50),
+    line('acknowledgement of the data arrived, after the data', ackMs.p50),
+    line(`what a pair adds (p90 ${ms(addedMs.p90)}, worst ${ms(addedMs.max)}); near 0 without one`, addedMs.p50),
   ]
 }
 
@@ -89,6 +100,12 @@ function renderVariants(variants: readonly VariantResult[]): string {
       detail === null ? what : `${what}: ${detail}`,
     ]),
   )
+}
+
+function renderSizes({triedBytes, acceptedBytes, refusedBy}: SegmentSizes): string[] {
+  const said = refusedBy === null ? '' : `; ${refusedBy.from} says that ${refusedBy.mtu} bytes pass`
+  const largest = acceptedBytes === null ? 'none was acknowledged' : `acknowledged up to ${acceptedBytes} bytes`
+  return ['', `  packets with early data: ${largest} of ${triedBytes}, which fill the interface${said}`]
 }
 
 function renderPath(path: readonly Hop[]): string {

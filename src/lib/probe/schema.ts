@@ -37,12 +37,30 @@ export const zeroRttSchema = z.strictObject({
   /** Openings, and what became of them. */
   sent: count,
   confirmed: count,
+  /** Of `confirmed`: by the acknowledgement of the early data alone; the SYN, or the SYN/ACK, was lost. */
+  confirmedByData: count,
   accepted: count,
   otherNumber: count,
   reset: count,
   ordinary: z.strictObject({sent: count, accepted: count}),
   /** A holder of the key answered. */
   gateway: z.boolean(),
+})
+
+/**
+ * How much later than the path alone would have it a gateway acknowledges the first data of connections that it relays:
+ * what waiting for a backup takes. ms.
+ */
+export const replicationSchema = z.strictObject({
+  /** Connections, and how many of them the gateway took and acknowledged in time; the figures are of these. */
+  sent: count,
+  accepted: count,
+  /** From the SYN to the SYN/ACK with the suggested number, which waits for no backup. */
+  pathRttMs: rttSchema,
+  /** From data leaving to its acknowledgement. */
+  ackMs: rttSchema,
+  /** Of each connection the second less the first. */
+  addedMs: z.strictObject({min: z.number(), p50: z.number(), p90: z.number(), max: z.number()}),
 })
 
 /** One thing that the path may or may not tolerate. */
@@ -55,6 +73,16 @@ export const variantSchema = z.strictObject({
   /** The packet reached the gateway, by its echo; null without one. */
   arrived: z.boolean().nullable(),
   detail: z.string().nullable(),
+})
+
+/** Packets with early data, IP header included, in bytes. */
+export const segmentSizesSchema = z.strictObject({
+  /** What fills this host's interface. */
+  triedBytes: count,
+  /** The largest that was acknowledged; null when not even the least that every path carries was. */
+  acceptedBytes: count.nullable(),
+  /** Who said that a packet was too large, and what it takes; null when nobody did. */
+  refusedBy: z.strictObject({from: z.string(), mtu: count}).nullable(),
 })
 
 /** What the path does to packets, by name; docs/PROBE.md lists the names. */
@@ -96,8 +124,12 @@ export const targetSchema = z.strictObject({
   /** Null without a key file, and where handshakes fail. */
   zeroRtt: zeroRttSchema.nullable(),
   conditions: z.array(conditionSchema),
+  /** With --replication; null where it could not be measured, which a warning explains. */
+  replication: replicationSchema.nullable().optional(),
   /** With --variants. */
   variants: z.array(variantSchema).optional(),
+  /** With --variants and a key, where early data passes. */
+  segmentSizes: segmentSizesSchema.optional(),
   /** With --path. */
   path: z.array(hopSchema).optional(),
   /** With --echo: this host's address as the gateway sees it. */
@@ -114,5 +146,7 @@ export type Verdict = (typeof VERDICTS)[number]
 export const probeSchema = z.union([targetSchema, z.strictObject({targets: z.array(targetSchema)})])
 export type ProbeReport = z.infer<typeof probeSchema>
 export type ZeroRtt = z.infer<typeof zeroRttSchema>
+export type Replication = z.infer<typeof replicationSchema>
+export type SegmentSizes = z.infer<typeof segmentSizesSchema>
 export type VariantResult = z.infer<typeof variantSchema>
 export type Hop = z.infer<typeof hopSchema>

@@ -4,7 +4,7 @@ import type {Flow} from './flow.js'
 import type {Stage} from './handshake-stage.js'
 import type {VariantResult} from './schema.js'
 import {VARIANTS, type Variant} from './variants.js'
-import type {ProbeKeys} from './zero-rtt.js'
+import type {ProbeKeys} from './probe-keys.js'
 
 /** A variant that fails by loss alone fails this often in a row: at 10 % each way, 2 in 10,000 times. */
 const TRIES = 5

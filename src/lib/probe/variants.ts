@@ -3,7 +3,8 @@ import type {Flow, Part} from './flow.js'
 import type {Stage} from './handshake-stage.js'
 import {synExchange} from './ordinary.js'
 import {ordinarySyn, random32, tsClock, WINDOW_SCALE} from './syn.js'
-import {zeroRttExchange, type OpeningOrder, type ProbeKeys} from './zero-rtt.js'
+import type {ProbeKeys} from './probe-keys.js'
+import {findSynAck, zeroRttExchange, type OpeningOrder} from './zero-rtt.js'
 
 /** What one try of a variant came to. */
 export interface Try {
@@ -70,12 +71,48 @@ function opening(
     async run(flow, stage, keys) {
       const outcome = await zeroRttExchange(flow, keys!, stage, order)
       const {number, acceptedMs} = outcome
+      const alone = order === 'data-without-syn' && acceptedMs !== null
       return {
         answered: answeredByTarget ? acceptedMs !== null : null,
-        detail: number === 'other' ? 'the SYN/ACK had another number' : null,
+        detail:
+          number === 'other' ? 'the SYN/ACK had another number' : alone ? 'the data alone made the connection' : null,
       }
     },
   }
+}
+
+/**
+ * A SYN with a cookie that the target gave just before, and data (RFC 7413 section 4.2.2). The data is the preamble of a
+ * health check, since a server that takes the cookie hands it to its program.
+ */
+const fastOpenWithCookie: Variant = {
+  name: 'fast-open-cookie',
+  what: 'a SYN with the Fast Open cookie of the target, and data',
+  needsKey: true,
+  isTheOne: (tcp) => isSyn(tcp) && tcp.options.fastOpenCookie !== undefined,
+  async run(flow, stage, keys) {
+    const {timeoutMs, mss, abandon} = stage
+    const request = ordinarySyn(random32(), mss)
+    await flow.send({...request, options: {...request.options, fastOpenCookie: new Uint8Array()}})
+    const synAck = await flow.until((events) => findSynAck(events, request.sequence), timeoutMs, abandon)
+    const cookie = synAck?.options.fastOpenCookie
+    if (!cookie?.length) {
+      await flow.finish(request.sequence + 1)
+      return {answered: null, detail: synAck ? 'the target gives no cookie' : 'no answer to the request for a cookie'}
+    }
+
+    // The same port again: a half-open connection must not stand in its way.
+    await flow.reset(request.sequence + 1)
+    const part = ordinarySyn(random32(), mss)
+    const payload = keys!.healthCheck(flow).bytes
+    const open: Part = {...part, options: {...part.options, fastOpenCookie: cookie}, payload}
+    const outcome = await synExchange(flow, open, timeoutMs, abandon)
+    const taken = outcome.synAck?.acknowledgment === (part.sequence + 1 + payload.length) >>> 0
+    const detail = taken
+      ? 'the data was acknowledged with the SYN'
+      : 'the cookie was given, and the data not acknowledged'
+    return {answered: outcome.synAck !== null, detail}
+  },
 }
 
 /** All variants, the control first. */
@@ -105,11 +142,17 @@ export const VARIANTS: readonly Variant[] = [
         ? `the target gives a cookie of ${synAck.options.fastOpenCookie.length} bytes`
         : 'the target gives no cookie',
   ),
+  fastOpenWithCookie,
   syn('data', 'a SYN with data and no cookie', () => ({payload: SYN_DATA})),
   opening('early-data', 'data between the SYN and the SYN/ACK', 'syn-ack-data', isData),
   opening('early-ack', 'a bare ACK between the SYN and the SYN/ACK', 'syn-ack', isBareAck, false),
   opening('data-before-syn', 'data 20 ms before the SYN', 'data-then-syn', isData),
-  opening('data-without-syn', 'data of an opening whose SYN never leaves', 'data-without-syn', isData),
+  opening(
+    'data-without-syn',
+    'a SYN lost on purpose: data of an opening whose SYN never leaves',
+    'data-without-syn',
+    isData,
+  ),
   opening(
     'data-without-ack',
     "data without the ACK flag, with the SYN's options",

@@ -2,8 +2,15 @@ import {ExitCode} from '../errors/index.js'
 import {judgeOpenings, type Judgement, type OpeningCounts} from '../handshake/path-verdict.js'
 import type {Handshake, Verdict} from './schema.js'
 
-/** What ordinary handshakes tell; null when they succeed, and what else was found decides. */
-export function judgeHandshake({answers, sent, refusals}: Handshake): Judgement | null {
+/**
+ * What ordinary handshakes tell; null when they succeed, and what else was found decides.
+ *
+ * @param deadNextHop whom the kernel asks for in vain, so that nothing left this host; null when it is there
+ */
+export function judgeHandshake(
+  {answers, sent, refusals}: Handshake,
+  deadNextHop: string | null = null,
+): Judgement | null {
   if (answers.synAck > 0) return null
   if (answers.reset > 0) {
     return {
@@ -27,6 +34,15 @@ export function judgeHandshake({answers, sent, refusals}: Handshake): Judgement 
       verdict: 'filtered',
       reasons: [`${answers.filtered} of ${sent} SYNs were refused: ${said.join('; ')}`],
       advice: ['look at the filters of this host, of the path and of the target'],
+    }
+  }
+
+  if (deadNextHop !== null) {
+    const asked = deadNextHop.includes(':') ? 'neighbour discovery' : 'ARP'
+    return {
+      verdict: 'unreachable',
+      reasons: [`none of ${sent} SYNs was answered, and the next hop ${deadNextHop} does not answer ${asked}`],
+      advice: ['look at whether that host is up, and at the route that leads there'],
     }
   }
 

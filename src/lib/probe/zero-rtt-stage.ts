@@ -3,7 +3,8 @@ import type {OpeningCounts} from '../handshake/path-verdict.js'
 import type {Stage} from './handshake-stage.js'
 import type {ZeroRtt} from './schema.js'
 import {median} from './statistics.js'
-import {ordinaryDataExchange, zeroRttExchange, type DataOutcome, type ProbeKeys} from './zero-rtt.js'
+import type {ProbeKeys} from './probe-keys.js'
+import {ordinaryDataExchange, zeroRttExchange, type DataOutcome} from './zero-rtt.js'
 
 /** Exchanges with data, ordinary and zero-RTT ones in turn. */
 export interface DataSamples {
@@ -85,6 +86,7 @@ export function zeroRttFigures({ordinary, zeroRtt}: DataSamples): ZeroRtt {
     savedMs: accepted === null || waited === null ? null : round(waited - accepted),
     sent: counts.syns,
     confirmed: counts.confirmed + counts.confirmedByData,
+    confirmedByData: counts.confirmedByData,
     accepted: good.length,
     otherNumber: counts.mismatches,
     reset: counts.refused,

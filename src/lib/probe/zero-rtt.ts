@@ -1,61 +1,11 @@
-import {randomBytes} from 'node:crypto'
-
 import {dummySynAck} from '../handshake/dummy-syn-ack.js'
-import {
-  dummyTsval,
-  encodeOptions,
-  flowHash,
-  handshakeKey,
-  suggestedIsn,
-  timeBucket,
-} from '../handshake/suggested-isn.js'
+import {dummyTsval, encodeOptions, flowHash, suggestedIsn, timeBucket} from '../handshake/suggested-isn.js'
 import {taiSeconds} from '../kernel/boot-time.js'
-import type {KeyRing} from '../keys/key-file.js'
-import {addressBytes} from '../wire/endpoint.js'
-import {
-  MAC_LENGTH,
-  MAX_PREAMBLE_LENGTH,
-  PREAMBLE_PURPOSE,
-  PreambleFields,
-  PreambleKey,
-  writePreamble,
-} from '../wire/preamble.js'
-import {readReply, REPLY_LENGTH} from '../wire/reply.js'
+import {REPLY_LENGTH} from '../wire/reply.js'
 import {TcpFlag} from '../wire/tcp-segment.js'
 import {betweenMs, sentAt, type Flow, type FlowEvent, type Part} from './flow.js'
+import {readAnswer, type ProbeKeys, type ReplyAnswer} from './probe-keys.js'
 import {linuxOptions, random32, randomWindow, tsClock, WINDOW_SCALE} from './syn.js'
-
-/** The current key of a key file, in the forms that a probe needs. */
-export class ProbeKeys {
-  readonly handshake: Buffer
-  readonly preamble: PreambleKey
-  /** One run of the probe: to a gateway, an edge that it has not met. */
-  readonly #instance = randomBytes(8)
-  #counter = 0
-
-  constructor({current}: KeyRing) {
-    this.handshake = handshakeKey(current)
-    this.preamble = new PreambleKey(current.id, current.derive(PREAMBLE_PURPOSE, 32))
-  }
-
-  /**
-   * The preamble of a health check to a gateway, which opens nothing: the gateway answers it with a challenge.
-   *
-   * @returns its bytes, and the MAC that the reply is bound to
-   */
-  healthCheck(flow: Flow): {bytes: Buffer; mac: Buffer} {
-    const fields = new PreambleFields()
-    fields.local = true
-    fields.timestamp = Date.now()
-    fields.instance = this.#instance
-    fields.counter = ++this.#counter
-    fields.audience = addressBytes(flow.remote.address)
-    fields.audiencePort = flow.remote.port
-    const bytes = Buffer.alloc(MAX_PREAMBLE_LENGTH)
-    const mac = Buffer.alloc(MAC_LENGTH)
-    return {bytes: bytes.subarray(0, writePreamble(bytes, 0, fields, this.preamble, mac)), mac}
-  }
-}
 
 /** A zero-RTT opening: what leaves, from the edge's own number to its first data. */
 export interface Opening {
@@ -110,6 +60,8 @@ export interface DataOutcome {
   acceptedMs: number | null
   /** Whether the reply's MAC is of a holder of the key. */
   reply: 'foreign' | 'genuine' | null
+  /** Of a genuine reply. */
+  answer?: ReplyAnswer
   reset: boolean
 }
 
@@ -170,7 +122,9 @@ export function dataOutcome(events: readonly FlowEvent[], expected: Expected, ke
   }
 
   if (filled === REPLY_LENGTH && keys && mac) {
-    outcome.reply = readReply(stream, 0, keys.preamble, mac) >= 0 ? 'genuine' : 'foreign'
+    const answer = readAnswer(stream, keys, mac)
+    outcome.reply = answer ? 'genuine' : 'foreign'
+    if (answer) outcome.answer = answer
   }
 
   return outcome
@@ -192,15 +146,21 @@ const SYN_LATER_MS = 20
 /** How much longer than its ACK the reply to a preamble may take, ms. */
 const REPLY_LATER_MS = 100
 
-/** One zero-RTT exchange and its RST. */
+/**
+ * One zero-RTT exchange and its RST.
+ *
+ * @param settings.dataBytes length of the data: the preamble, then zeros, which the gateway does not read; the preamble
+ * alone when not given
+ */
 export async function zeroRttExchange(
   flow: Flow,
   keys: ProbeKeys,
-  {mss, timeoutMs, abandon}: {mss: number; timeoutMs: number; abandon?: AbortSignal},
+  {mss, timeoutMs, abandon, dataBytes}: {mss: number; timeoutMs: number; abandon?: AbortSignal; dataBytes?: number},
   order: OpeningOrder = 'syn-ack-data',
 ): Promise<DataOutcome> {
   const opening = zeroRttOpening(flow, keys, mss)
-  const {bytes, mac} = keys.healthCheck(flow)
+  const {bytes: preamble, mac} = keys.healthCheck(flow)
+  const bytes = Buffer.concat([preamble], Math.max(preamble.length, dataBytes ?? 0))
   const length = order === 'syn-ack' ? 0 : bytes.length
   const expected: Expected = {...opening, length, mac}
   if (order === 'data-then-syn') {

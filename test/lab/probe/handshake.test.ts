@@ -51,9 +51,13 @@ describe('overlay probe: ordinary handshakes', () => {
 
   for (const [rttMs, lossPercent, count] of [
     [5, 0, 20],
+    [5, 1, 100],
     [5, 10, 200],
+    [50, 0, 20],
     [50, 1, 100],
+    [50, 10, 100],
     [300, 0, 10],
+    [300, 1, 60],
     [300, 10, 60],
   ]) {
     it(`${rttMs} ms, ${lossPercent} % loss: round trips as on the wire, loss as on the link`, async () => {
@@ -84,8 +88,12 @@ describe('overlay probe: ordinary handshakes', () => {
       expect(handshake.rttMs!.min).to.be.within(rttMs, rttMs + 1)
       const [least, most] = mayBeLost(count, lossPercent)
       expect(handshake.answers.silent).to.be.within(least, most)
-      // Never faster than asked for: a timer may be late, and of the first SYN by an interval on a busy machine.
-      expect(syns.at(-1)!.timeMs - syns[0].timeMs).to.be.at.least((count - 2) * 20)
+      const distances = syns.slice(1).map(({timeMs}, index) => timeMs - syns[index].timeMs)
+      // The next turn counts from when the kernel had taken a SYN, which is after its timestamp; the two clocks differ by
+      // what the time of day is slewed in 20 ms, at most 500 ppm (adjtimex).
+      expect(Math.min(...distances)).to.be.at.least(20 - 0.01)
+      // A timer is late by up to 1 ms and the SYN by what else runs; half of all within 5 ms even on a busy machine.
+      expect(quantile(distances, 0.5)).to.be.at.most(25)
     })
   }
 
@@ -112,6 +120,8 @@ describe('overlay probe: ordinary handshakes', () => {
     ['a port that is refused', `${ORIGIN}:${FILTERED}`, 'filtered'],
     ['a black hole', `${ORIGIN}:${BLACK_HOLE}`, 'filtered'],
     ['a network without a route', '10.99.0.1:80', 'unreachable'],
+    ['an address that nobody has', '10.77.1.99:80', 'unreachable'],
+    ['an IPv6 address that nobody has', '[fd77:1::99]:80', 'unreachable'],
   ]) {
     it(`${what}: ${verdict}`, async () => {
       await lab.setLink('edge-gateway', {rttMs: 5, lossPercent: 0})

@@ -162,7 +162,9 @@ describe('overlay probe names what a middlebox does', () => {
       ...words,
       '--json',
     ])
-    return {code, report: targetSchema.parse(JSON.parse(stdout))}
+    const result = targetSchema.safeParse(JSON.parse(stdout))
+    if (!result.success) throw new Error(`overlay probe exited ${code}: ${stdout}`)
+    return {code, report: result.data}
   }
 
   for (const {name, rules, loose = 1, conditions, verdict} of CASES) {
@@ -186,6 +188,85 @@ describe('overlay probe names what a middlebox does', () => {
       expect(report.echo?.seenAs).to.equal(name === 'NAT' ? '10.77.2.11' : '10.77.1.11')
     })
   }
+
+  for (const [what, rules, condition] of [
+    ['every size passes', '', null],
+    ['a black hole for large packets', box(FORWARD, ['meta length > 1234 drop']), 'large-packets-dropped'],
+    ['a smaller link, whose router says so', 'mtu', 'mtu-reduced'],
+  ] as const) {
+    it(`segment sizes: ${what}`, async () => {
+      await lab.exec('edge', ['nft', 'flush', 'ruleset'])
+      const route = (...more: string[]) => lab.exec('edge', ['ip', 'route', 'change', ...toGateway, ...more])
+      const {stdout} = await lab.exec('edge', ['ip', 'route', 'show', '10.77.2.0/24'])
+      const toGateway = stdout.trim().split(/\s+/)
+      if (rules === 'mtu') await route('mtu', 'lock', '1234')
+      else await lab.exec('edge', ['nft', '-f', '-'], {input: rules})
+      try {
+        const {report} = await probe('--variants')
+        const accepted = condition === null ? 1500 : 1234
+        const refusedBy = condition === 'mtu-reduced' ? {from: '10.77.1.21', mtu: 1234} : null
+        expect(report.segmentSizes).to.deep.equal({triedBytes: 1500, acceptedBytes: accepted, refusedBy})
+        expect(report.conditions.map(({name}) => name)).to.deep.equal(condition === null ? [] : [condition])
+        expect(report.verdict).to.equal('zero-rtt')
+      } finally {
+        if (rules === 'mtu') await route()
+        // What the probing host has learned of the path is not to meet the next test.
+        await lab.exec('client', ['ip', 'route', 'flush', 'cache'])
+      }
+    })
+  }
+
+  it('SYNs that are lost: openings come about from their early data, and the report says so', async () => {
+    await lab.exec('edge', ['nft', 'flush', 'ruleset'])
+    // The SYNs of a run with --count 2, in order: two handshakes, then an ordinary exchange and an opening, twice.
+    await lab.setLink('edge-gateway', {drop: ['syn#4', 'syn#6'], towards: 'gateway'})
+    try {
+      const {code, report} = await probe('--variants')
+      expect(report.verdict, JSON.stringify(report.reasons)).to.equal('zero-rtt')
+      expect(code).to.equal(0)
+      expect(report.zeroRtt).to.deep.include({
+        sent: 2,
+        confirmed: 2,
+        confirmedByData: 2,
+        accepted: 2,
+        realSynAckMs: null,
+      })
+      expect(report.reasons).to.include('2 of them by what came after it: the SYN, or the SYN/ACK, was lost')
+      // The acknowledgement of the data needs one round trip, as it does where the SYN arrives.
+      expect(report.zeroRtt!.dataAcceptedMs).to.be.within(20, 35)
+      expect(report.zeroRtt!.savedMs).to.be.closeTo(20, 5)
+      expect(report.variants!.find(({name}) => name === 'data-without-syn')).to.deep.include({
+        answered: true,
+        detail: 'the data alone made the connection',
+      })
+    } finally {
+      await lab.setLink('edge-gateway', {drop: [], towards: 'gateway'})
+    }
+  })
+
+  it('the echo refuses a probe with another key: no verdict, and the way out', async () => {
+    const wrong = scratch.keyFile('wrong', [{id: 1, secret: newSecret()}])
+    const words = ['probe', `10.77.2.21:${PORT}`, '--echo', `10.77.2.21:${ECHO_PORT}`, '--key-file', wrong, '--json']
+    const {code, stdout} = await lab.exec('client', [...OVERLAY, ...words])
+    expect(code).to.equal(4)
+    const {error} = JSON.parse(stdout) as {error: {code: string; suggestions: string[]}}
+    expect(error.code).to.equal('UNREACHABLE')
+    expect(error.suggestions.join(' ')).to.include('key file')
+  })
+
+  it('the echo tells 1000 packets a second, and how many it kept to itself', async () => {
+    // Each SYN is answered, and the answer reset: up to 15,000 packets a second.
+    const flood = lab.spawn('client', ['hping3', '-q', '-S', '-p', String(PORT), '-i', 'u200', '10.77.2.21'], {
+      stdio: 'ignore',
+    })
+    const began = performance.now()
+    const {report} = await probe('--variants', '--echo', `10.77.2.21:${ECHO_PORT}`)
+    const seconds = (performance.now() - began) / 1000
+    await flood.stop()
+    expect(report.echo!.withheld).to.be.greaterThan(0)
+    // A second's worth may be saved up.
+    expect(report.echo!.packets).to.be.at.most(1000 * (1 + seconds))
+  })
 
   it('the hop where a packet is changed, as the router quotes it', async () => {
     await lab.exec('edge', ['nft', 'flush', 'ruleset'])

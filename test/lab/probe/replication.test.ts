@@ -1,0 +1,61 @@
+import {expect} from 'chai'
+import {join} from 'node:path'
+
+import {ORIGIN_PORTS, PairStage} from '../../../src/lib/failover/stage.js'
+import {labDirectory} from '../../../src/lib/lab/state.js'
+import {targetSchema, type TargetReport} from '../../../src/lib/probe/schema.js'
+import {OVERLAY, serve} from '../support/overlay.js'
+
+const RTT_MS = 20
+const GATEWAY = '10.77.2.20:7000'
+const ORIGIN = `10.77.3.21:${ORIGIN_PORTS[0]}`
+
+describe('overlay probe --replication: what a pair adds, as seen from outside', () => {
+  let stage: PairStage
+
+  before(async () => {
+    stage = await PairStage.up({pairs: ['gateway'], family: 'ipv4', rttMs: RTT_MS})
+    await serve(stage.lab, 'origin', ORIGIN_PORTS[0])
+  })
+
+  after(() => stage?.down())
+
+  const probe = async (origin = ORIGIN): Promise<TargetReport & {warnings?: string[]}> => {
+    const keys = join(labDirectory(stage.lab.name), 'stage', 'keys')
+    const words = ['probe', GATEWAY, '--key-file', keys, '--replication', origin, '--count', '10', '--interval', '20ms']
+    const {code, stdout} = await stage.lab.exec('edge', [...OVERLAY, ...words, '--json'])
+    expect(code, stdout).to.equal(0)
+    const {warnings, ...report} = JSON.parse(stdout) as {warnings?: string[]}
+    return {...targetSchema.parse(report), warnings}
+  }
+
+  for (const replicationRttMs of [0, 8]) {
+    it(`the replication link takes ${replicationRttMs} ms: acknowledgements come so much later than the path`, async () => {
+      await stage.lab.setLink('gateway-replication', {rttMs: replicationRttMs})
+      const {replication} = await probe()
+      expect(replication).to.deep.include({sent: 10, accepted: 10})
+      expect(replication!.pathRttMs.p50).to.be.within(RTT_MS, RTT_MS + 1)
+      expect(replication!.addedMs.p50).to.be.at.least(replicationRttMs)
+      // Three processes share the machine's processors, which delays some acknowledgements: the best is held to a bound.
+      expect(replication!.addedMs.min).to.be.within(replicationRttMs - 0.3, replicationRttMs + 3)
+      const {stdout} = await stage.lab.exec('gateway-a', ['ss', '-Htan', 'state', 'connected', 'sport', '=', ':7000'])
+      // The probe's ports; the edge's own health checks leave TIME-WAIT behind.
+      const ours = stdout.split('\n').filter((line) => /:2\d{4}\s*$/.test(line) || /:30\d{3}\s*$/.test(line))
+      expect(ours, 'connections left at the gateway').to.deep.equal([])
+    })
+  }
+
+  it('an origin that the gateway does not allow: not measured, and a warning says why', async () => {
+    const {replication, warnings} = await probe('10.77.3.21:1')
+    expect(replication).to.equal(null)
+    expect(warnings!.join(' ')).to.include('the gateway does not take the connection: origin-not-allowed')
+  })
+
+  it('the backup is gone: acknowledgements wait for nobody', async () => {
+    const owner = await stage.paired('gateway')
+    stage.signal('gateway', owner === 'a' ? 'b' : 'a', 'SIGKILL')
+    await stage.until('gateway', owner, 'alone', ({solo}) => solo)
+    const {replication} = await probe()
+    expect(replication!.addedMs.min).to.be.within(-0.3, 1)
+  })
+})
