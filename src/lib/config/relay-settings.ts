@@ -33,6 +33,8 @@ export interface RelaySettings<Config> {
   listeners: Endpoint[]
   /** Where a gateway's packet echo listens; null for nowhere, and at an edge. */
   echo: Endpoint | null
+  /** Where metrics are served; null for nowhere. */
+  metrics: Endpoint | null
   /** Null for a server of its own. */
   pair: PairSettings | null
   config: Config
@@ -195,6 +197,11 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
 
   return {
     name: flags.name,
+    metrics: resolution.pick<Endpoint | null>(
+      {key: 'metrics.listen', byFile: file.metrics?.listen},
+      null,
+      (endpoint) => (endpoint === null ? null : formatEndpoint(endpoint)),
+    ),
     processes,
     pair,
     keyFile,

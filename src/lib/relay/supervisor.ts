@@ -11,6 +11,8 @@ import type {CoordinationEvents} from '../coordination/etcd-coordination.js'
 import type {Question} from '../coordination/owner-record.js'
 import type {PairPlane} from '../pair/pair-plane.js'
 import type {PairStatus} from '../pair/pair-status.js'
+import {InstanceMetrics} from '../metrics/instance-metrics.js'
+import {MetricsServer} from '../metrics/metrics-server.js'
 import {REPLICATION_PURPOSE} from '../replication/link-setup.js'
 import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
 import type {ProcessConfig} from './process-config.js'
@@ -46,6 +48,8 @@ export interface SupervisorSettings {
   drainTimeoutMs: number
   /** Where the packet echo listens; null for nowhere. */
   echo: Endpoint | null
+  /** Where metrics are served; null for nowhere. */
+  metrics: Endpoint | null
   /** Null for a server of its own. */
   pair: PairPlane | null
   /** Null when zero-RTT is off. */
@@ -80,6 +84,13 @@ export interface InstanceStatus {
   pair: (PairStatus & {datapath: Record<string, number>}) | null
 }
 
+/** What an instance and each of its relay processes say at one moment. */
+export interface InstanceSnapshot {
+  status: InstanceStatus
+  /** Null of a process that did not answer. */
+  processes: {pid: number; status: EdgeProcessStatus | GatewayProcessStatus | null}[]
+}
+
 /** What a drain came to. */
 export interface DrainReport {
   /** Connections open when it began. */
@@ -106,6 +117,7 @@ export class Supervisor {
   zeroRtt = false
   private sockets: ListeningSockets | null = null
   private echo: PacketEcho | null = null
+  private metrics: MetricsServer | null = null
   private keys!: KeyRing
   private config: ProcessConfig
   private restarts = 0
@@ -160,6 +172,11 @@ export class Supervisor {
       if (settings.echo !== null) {
         const ports = [...new Set(settings.listeners.map(({port}) => port))]
         this.echo = await PacketEcho.listen(settings.echo, ports, this.keys)
+      }
+
+      if (settings.metrics !== null) {
+        const metrics = new InstanceMetrics(() => this.snapshot())
+        this.metrics = await MetricsServer.listen(settings.metrics, () => metrics.text())
       }
 
       this.state = 'ready'
@@ -250,8 +267,17 @@ export class Supervisor {
   }
 
   async status(): Promise<InstanceStatus> {
+    return this.statusOf(await this.processStatuses())
+  }
+
+  /** What metrics are made of. */
+  async snapshot(): Promise<InstanceSnapshot> {
+    const processes = await this.askProcesses()
+    return {status: this.statusOf(answered(processes)), processes}
+  }
+
+  private statusOf(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus {
     const {config, settings} = this
-    const parts = await this.processStatuses()
     return {
       role: config.role,
       name: settings.name,
@@ -410,6 +436,7 @@ export class Supervisor {
     for (const child of this.children) child.kill('SIGKILL')
     this.admin.close()
     this.echo?.close()
+    this.metrics?.close()
     this.sockets?.close()
     this.sockets = null
     this.settings.plane?.close()
@@ -418,10 +445,17 @@ export class Supervisor {
   }
 
   private async processStatuses(): Promise<(EdgeProcessStatus | GatewayProcessStatus)[]> {
-    const answers = await Promise.allSettled(
-      this.children.filter((child) => child.ready && !child.hasEnded).map((child) => child.status()),
+    return answered(await this.askProcesses())
+  }
+
+  private askProcesses(): Promise<InstanceSnapshot['processes']> {
+    const running = this.children.filter((child) => !child.hasEnded)
+    return Promise.all(
+      running.map(async (child) => ({
+        pid: child.pid,
+        status: child.ready ? await child.status().catch(() => null) : null,
+      })),
     )
-    return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value)
   }
 
   private pairStatus(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus['pair'] {
@@ -468,6 +502,10 @@ export class Supervisor {
   private log(level: LogLevel, kind: string, message: string): void {
     this.settings.log({level, kind, message, suppressed: 0})
   }
+}
+
+function answered(processes: InstanceSnapshot['processes']): (EdgeProcessStatus | GatewayProcessStatus)[] {
+  return processes.flatMap(({status}) => status ?? [])
 }
 
 function keysJson({current, previous}: KeyRing): KeysJson {
