@@ -13,7 +13,7 @@ packages=(
   etcd-server                                                     # tests and scenarios: etcd coordination
   tshark tcpdump iperf3 wrk curl openssl chromium                 # tests: clients, loads, oracles, a browser
   hping3 nmap openssh-server                                      # tests: oracles of the probe, and a target
-  systemd groff-base                                              # tests: units and manual pages, as their own programs see them
+  systemd groff-base prometheus                                   # tests: units, manual pages, metrics, as their own programs see them
 )
 
 check_node() {
@@ -37,11 +37,11 @@ remove_policy() {
 
 running() { grep -qsx "$1" /proc/[0-9]*/comm; }
 
-# Installing haproxy, nginx, etcd or sshd must not start a service that was not there. Debian asks policy-rc.d before each start; one
-# that is there already belongs to somebody else and stays, and what it lets start is stopped below.
+# Installing haproxy, nginx, etcd, prometheus or sshd must not start a service that was not there. Debian asks policy-rc.d
+# before each start; one that is there already belongs to somebody else and stays, and what it lets start is stopped below.
 install_packages() {
   local name fresh=()
-  for name in haproxy nginx etcd; do
+  for name in haproxy nginx etcd prometheus; do
     if [[ " $* " == *" $name"* ]] && ! running "$name"; then fresh+=("$name"); fi
   done
   if [[ " $* " == *' openssh-server '* || " $* " == *' openssh-server' ]] && ! running sshd; then fresh+=(ssh); fi

@@ -121,9 +121,9 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
     }
   }
 
-  protected override printResult(result: ProbeReport): void {
+  protected override async printResult(result: ProbeReport): Promise<void> {
     if (this.#stream) process.stdout.write(JSON.stringify({event: 'report', ...result}) + '\n')
-    else super.printResult(result)
+    else await super.printResult(result)
   }
 
   protected override render(report: ProbeReport): string {

@@ -32,8 +32,10 @@ async function main([interfaceName, file, settings]: string[]): Promise<void> {
   // What passed just before the signal lies in a block that the kernel has not handed over yet.
   await sleep(2 * BLOCK_TIMEOUT_MS)
   capture.drain()
-  say(capture.counts())
+  const counts = capture.counts()
+  // Whoever hears the counts reads the file: all of it must be there, the header of a capture without a packet too.
   capture.close()
+  say(counts)
 }
 
 function say(line: object): void {

@@ -1,7 +1,7 @@
 import {Command} from '@oclif/core'
 
 import {ExitCode, OverlayError} from '../errors/index.js'
-import {printJson, reportError} from './output.js'
+import {reportError, writeJson} from './output.js'
 
 /**
  * The base of every command: parse, call one function of src/lib, render.
@@ -24,7 +24,7 @@ export abstract class OverlayCommand<Result extends object> extends Command {
   override async run(): Promise<void> {
     const result = await this.perform()
     if (this.jsonEnabled()) {
-      this.printResult(this.warnings.length > 0 ? {...result, warnings: this.warnings} : result)
+      await this.printResult(this.warnings.length > 0 ? {...result, warnings: this.warnings} : result)
       return
     }
 
@@ -33,8 +33,8 @@ export abstract class OverlayCommand<Result extends object> extends Command {
   }
 
   /** Prints the result under `--json`; a command that prints a line for each event puts it on one line too. */
-  protected printResult(result: Result): void {
-    printJson(result)
+  protected async printResult(result: Result): Promise<void> {
+    await writeJson(result)
   }
 
   /** A message that must not be lost: to stderr at once, and into `warnings` of the JSON. */

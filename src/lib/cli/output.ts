@@ -1,4 +1,11 @@
+import {once} from 'node:events'
+import type {Writable} from 'node:stream'
+
 import {OverlayError, toOverlayError} from '../errors/index.js'
+import {jsonPieces} from './json-pieces.js'
+
+/** So much is handed to the stream at a time, characters. */
+const PIECE_LENGTH = 64 * 1024
 
 /** True when `--json` is among the words before `--`. */
 export function wantsJson(argv: readonly string[]): boolean {
@@ -14,6 +21,23 @@ export function mayColour(stream: NodeJS.WriteStream): boolean {
 /** One JSON object on stdout. */
 export function printJson(value: unknown): void {
   process.stdout.write(JSON.stringify(value, null, 2) + '\n')
+}
+
+/**
+ * One JSON object, written as {@link printJson} would, without its whole text in memory: whoever reads it sets the pace.
+ *
+ * @throws what the stream says when it fails
+ */
+export async function writeJson(value: object, stream: Writable = process.stdout): Promise<void> {
+  let text = ''
+  for (const piece of jsonPieces(value)) {
+    text += piece
+    if (text.length < PIECE_LENGTH) continue
+    if (!stream.write(text)) await once(stream, 'drain')
+    text = ''
+  }
+
+  stream.write(`${text}\n`)
 }
 
 /**

@@ -17,6 +17,8 @@ const COMMON = `  # processes: 1                # relay processes; as many as th
   # drainTimeout: 30s           # that open connections get after SIGTERM
   # shutdownDrainTimeout: 30s   # the same when systemd is shutting the host down; drainTimeout when left out
   # maxConnections: 100000      # of one process; half of its descriptors when left out
+  # metrics:                    # for Prometheus, at http://ADDRESS:PORT/metrics; nowhere when left out
+  #   listen: 127.0.0.1:9464    # whoever reaches it may read it
 `
 
 const EDGE = `edge:

@@ -39,6 +39,8 @@ export interface RelaySettings<Config> {
   listeners: Endpoint[]
   /** Where a gateway's packet echo listens; null for nowhere, and at an edge. */
   echo: Endpoint | null
+  /** Where metrics are served; null for nowhere. */
+  metrics: Endpoint | null
   /** Null for a server of its own. */
   pair: PairSettings | null
   config: Config
@@ -218,6 +220,11 @@ function commonSettings(flags: CommonFlags, file: EdgeSection | GatewaySection, 
   const drainTimeoutMs = timeout('drainTimeout', 'drain-timeout', flags, file, resolution)
   return {
     name: flags.name,
+    metrics: resolution.pick<Endpoint | null>(
+      {key: 'metrics.listen', byFile: file.metrics?.listen},
+      null,
+      (endpoint) => (endpoint === null ? null : formatEndpoint(endpoint)),
+    ),
     processes,
     pair,
     keyFile,

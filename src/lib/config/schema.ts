@@ -102,6 +102,12 @@ const common = {
     connections,
     'connections of one process at a time; when left out half of its descriptors less 64',
   ),
+  metrics: optional(
+    z.strictObject({
+      listen: needed(endpoint, 'where metrics are served by HTTP at /metrics, to whoever can reach it (METRICS.md)'),
+    }),
+    'Prometheus metrics; served nowhere when left out',
+  ),
   pair: optional(pair, 'the other server of this region; without it this is a server of its own'),
 }
 

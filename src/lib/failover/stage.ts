@@ -32,6 +32,9 @@ const ETCD_TTL = '2s'
 /** A member that was stopped answers nobody; then the other one is asked, ms. */
 const STATUS_MS = 1000
 
+/** A relay gives its own processes 15 s to be ready; its attaching of programs comes on top, ms. */
+const READY_MS = 25_000
+
 /** Between two looks at the members, ms. */
 const POLL_MS = 20
 
@@ -147,7 +150,7 @@ export class PairStage {
    * Starts a region's relay, or one member of its pair.
    *
    * @param versions of the replication protocol that it speaks, lowest and highest; its own when not given
-   * @throws OverlayError UNREACHABLE when it ends before it is ready
+   * @throws OverlayError UNREACHABLE when it ends before it is ready, DEADLINE_EXCEEDED when it is neither
    */
   async start(region: Region, letter?: Letter, versions?: readonly [number, number]): Promise<void> {
     const host = letter === undefined ? region : `${region}-${letter}`
@@ -177,15 +180,20 @@ export class PairStage {
     })
     await new Promise<void>((resolve, reject) => {
       let out = ''
+      const said = (): {cause: string} => ({cause: `${out}${log}`.trim()})
+      const timer = setTimeout(
+        () => reject(new OverlayError('DEADLINE_EXCEEDED', `${host} is not ready after ${READY_MS / 1000} s`, said())),
+        READY_MS,
+      )
       running.child.stdout!.on('data', (chunk: Buffer) => {
         out += chunk.toString()
-        if (out.includes('"event":"ready"')) resolve()
+        if (!out.includes('"event":"ready"')) return
+        clearTimeout(timer)
+        resolve()
       })
-      running.exited.then(
-        () =>
-          reject(new OverlayError('UNREACHABLE', `${host} ended before it was ready`, {cause: `${out}${log}`.trim()})),
-        reject,
-      )
+      running.exited
+        .finally(() => clearTimeout(timer))
+        .then(() => reject(new OverlayError('UNREACHABLE', `${host} ended before it was ready`, said())), reject)
     })
   }
 

@@ -58,7 +58,7 @@ export class LatencyHistogram {
     let left = Math.ceil(share * this.total)
     for (let i = 0; i < BUCKETS; i++) {
       left -= this.counts[i]
-      if (left <= 0) return roundMs(Math.min(this.maxUs, middleOf(i)))
+      if (left <= 0) return roundMs(Math.min(this.maxUs, bucketMiddleUs(i)))
     }
 
     return roundMs(this.maxUs)
@@ -77,7 +77,8 @@ function bucketOf(us: number): number {
   return Math.min(BUCKETS - 1, octave * PER_OCTAVE + within)
 }
 
-function middleOf(bucket: number): number {
+/** µs. @param bucket as in {@link HistogramJson.buckets} */
+export function bucketMiddleUs(bucket: number): number {
   const octave = Math.floor(bucket / PER_OCTAVE)
   return 2 ** octave * (1 + ((bucket % PER_OCTAVE) + 0.5) / PER_OCTAVE)
 }

@@ -13,6 +13,8 @@ import type {CoordinationEvents} from '../coordination/etcd-coordination.js'
 import type {Question} from '../coordination/owner-record.js'
 import type {PairPlane} from '../pair/pair-plane.js'
 import type {PairStatus} from '../pair/pair-status.js'
+import {InstanceMetrics} from '../metrics/instance-metrics.js'
+import {MetricsServer} from '../metrics/metrics-server.js'
 import {REPLICATION_PURPOSE} from '../replication/link-setup.js'
 import type {ServiceManager} from '../service/service-manager.js'
 import {ListeningSockets, checkCongestionControl} from './listening-sockets.js'
@@ -52,6 +54,8 @@ export interface SupervisorSettings {
   shutdownDrainTimeoutMs: number
   /** Where the packet echo listens; null for nowhere. */
   echo: Endpoint | null
+  /** Where metrics are served; null for nowhere. */
+  metrics: Endpoint | null
   /** Null for a server of its own. */
   pair: PairPlane | null
   /** Null when zero-RTT is off. */
@@ -82,6 +86,13 @@ export interface InstanceStatus {
   traffic: EdgeTraffic | GatewayTraffic
   /** Null for a server of its own. */
   pair: (PairStatus & {datapath: Record<string, number>}) | null
+}
+
+/** What an instance and each of its relay processes say at one moment. */
+export interface InstanceSnapshot {
+  status: InstanceStatus
+  /** Null of a process that did not answer. */
+  processes: {pid: number; status: EdgeProcessStatus | GatewayProcessStatus | null}[]
 }
 
 /** What a drain came to. */
@@ -115,6 +126,7 @@ export class Supervisor {
   /** Settles when the last reload has ended. */
   private reloads: Promise<unknown> = Promise.resolve()
   private echo: PacketEcho | null = null
+  private metrics: MetricsServer | null = null
   private keys!: KeyRing
   private config: ProcessConfig
   private restarts = 0
@@ -172,6 +184,11 @@ export class Supervisor {
       if (settings.echo !== null) {
         const ports = [...new Set(settings.listeners.map(({port}) => port))]
         this.echo = await PacketEcho.listen(settings.echo, ports, this.keys)
+      }
+
+      if (settings.metrics !== null) {
+        const metrics = new InstanceMetrics(() => this.snapshot())
+        this.metrics = await MetricsServer.listen(settings.metrics, () => metrics.text())
       }
 
       this.state = 'ready'
@@ -325,8 +342,17 @@ export class Supervisor {
   }
 
   async status(): Promise<InstanceStatus> {
+    return this.statusOf(await this.processStatuses())
+  }
+
+  /** What metrics are made of. */
+  async snapshot(): Promise<InstanceSnapshot> {
+    const processes = await this.askProcesses()
+    return {status: this.statusOf(answered(processes)), processes}
+  }
+
+  private statusOf(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus {
     const {config, settings} = this
-    const parts = await this.processStatuses()
     return {
       role: config.role,
       name: settings.name,
@@ -486,6 +512,7 @@ export class Supervisor {
     this.settings.manager?.close()
     this.admin.close()
     this.echo?.close()
+    this.metrics?.close()
     this.sockets?.close()
     this.sockets = null
     this.settings.plane?.close()
@@ -494,10 +521,17 @@ export class Supervisor {
   }
 
   private async processStatuses(): Promise<(EdgeProcessStatus | GatewayProcessStatus)[]> {
-    const answers = await Promise.allSettled(
-      this.children.filter((child) => child.ready && !child.hasEnded).map((child) => child.status()),
+    return answered(await this.askProcesses())
+  }
+
+  private askProcesses(): Promise<InstanceSnapshot['processes']> {
+    const running = this.children.filter((child) => !child.hasEnded)
+    return Promise.all(
+      running.map(async (child) => ({
+        pid: child.pid,
+        status: child.ready ? await child.status().catch(() => null) : null,
+      })),
     )
-    return answers.filter((answer) => answer.status === 'fulfilled').map((answer) => answer.value)
   }
 
   private pairStatus(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus['pair'] {
@@ -557,6 +591,10 @@ export class Supervisor {
   private log(level: LogLevel, kind: string, message: string): void {
     this.settings.log({level, kind, message, suppressed: 0})
   }
+}
+
+function answered(processes: InstanceSnapshot['processes']): (EdgeProcessStatus | GatewayProcessStatus)[] {
+  return processes.flatMap(({status}) => status ?? [])
 }
 
 function keysJson({current, previous}: KeyRing): KeysJson {

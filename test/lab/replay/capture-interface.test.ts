@@ -5,6 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 
 import {overlayCommand} from '../../../src/lib/cli/node-entry.js'
 import {Lab} from '../../../src/lib/lab/lab.js'
+import {LOAD_PORT, scratch, sendLoad} from '../support/lab-tools.js'
 import {replayResultSchema, type ReplayResult} from '../../../src/lib/replay/report/schema.js'
 
 const ORIGIN = 'require("node:http").createServer((_, answer) => answer.end("hello")).listen(80)'
@@ -49,5 +50,24 @@ describe('overlay replay --capture', () => {
     for (const rtt of rtts) expect(rtt).to.be.within(RTT_MS, RTT_MS + SLACK_MS)
     expect(result.connections.some(({vantage}) => vantage === 'near-client')).to.equal(true)
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('overlay-replay-'))).to.deep.equal([])
+  })
+
+  it('lets nothing through that came before its filter was set', async () => {
+    const files = scratch()
+    try {
+      const loading = sendLoad(lab, 'client', '10.77.1.21', {packets: 100_000, perSecond: 20_000})
+      const packets = async (filter: string): Promise<number> => {
+        const capture = await lab.capture('client', 'client-edge', files.path('load.pcap'), {filter})
+        return (await capture.stop()).packets
+      }
+
+      // The load runs for five seconds; opening a capture takes some hundred milliseconds.
+      expect(await packets(`udp port ${LOAD_PORT}`)).to.be.above(100)
+      for (let count = 0; count < 5; count++) expect(await packets('tcp')).to.equal(0)
+      expect(await packets(`udp port ${LOAD_PORT}`)).to.be.above(100)
+      await loading
+    } finally {
+      files.remove()
+    }
   })
 })

@@ -7,7 +7,7 @@ import {pathToFileURL} from 'node:url'
 import {DEFAULT_PARAMETERS} from '../../../src/lib/replay/model/parameters.js'
 import {htmlReport} from '../../../src/lib/replay/report/html.js'
 import {replayResult} from '../../../src/lib/replay/report/result.js'
-import {exampleAnalysis} from '../../unit/replay/example.js'
+import {exampleAnalysis, exampleLive} from '../../unit/replay/example.js'
 import {Chromium} from '../support/chromium.js'
 
 /** Texts of one visible picture that lie on each other by more than a pixel. */
@@ -37,6 +37,15 @@ const OUTSIDE = `(() => [...document.querySelectorAll('svg text')].filter((text)
 const SMALLEST = `Math.min(...[...document.querySelectorAll('svg')].filter((svg) => svg.getBoundingClientRect().width > 0)
   .map((svg) => 12 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width))`
 
+/** The live section's title, and how many of its table's rows can be seen. */
+const LIVE = `(() => {
+  const section = [...document.querySelectorAll('section')].find((each) => /^Measured/.test(each.textContent.trim()))
+  const rows = [...section.querySelectorAll('tbody tr')].filter((row) => row.getBoundingClientRect().height > 0)
+  return [section.querySelector('h2').textContent, rows.length]
+})()`
+
+const LATENCIES_MS = [0, 0.5, 1, 2, 5, 10, 20, 50, 80]
+
 describe('the page of overlay replay in Chromium', () => {
   const directory = mkdtempSync(join(tmpdir(), 'overlay-page-'))
   const file = join(directory, 'report.html')
@@ -44,8 +53,12 @@ describe('the page of overlay replay in Chromium', () => {
 
   before(() => {
     const analysis = exampleAnalysis('<img src=x onerror=alert(1)>.pcap')
-    const parameters = {...DEFAULT_PARAMETERS, replicationAckMs: [0, 0.5, 1, 2, 5, 10, 20, 50, 80]}
-    const result = replayResult(analysis, parameters, null)
+    const parameters = {...DEFAULT_PARAMETERS, replicationAckMs: LATENCIES_MS}
+    const live = exampleLive(
+      parameters.replicationAckMs,
+      `client: <img src=x onerror=alert(2)> ${'ECONNRESET'.repeat(12)}`,
+    )
+    const result = replayResult(analysis, parameters, live)
     writeFileSync(file, htmlReport(result, analysis.connections, {parameters, connectionId: null}))
     chromium = new Chromium()
   })
@@ -72,6 +85,9 @@ describe('the page of overlay replay in Chromium', () => {
         expect(await page.evaluate<string[]>(OUTSIDE)).to.deep.equal([])
         expect(await page.evaluate<number>(SMALLEST)).to.be.at.least(11)
         expect(await page.evaluate<number>('document.querySelectorAll("img, script").length')).to.equal(0)
+        const [heading, rows] = await page.evaluate<[string, number]>(LIVE)
+        expect(heading).to.equal('Measured in the lab, beside the model')
+        expect(rows).to.equal(3 + LATENCIES_MS.length)
       })
     }
   }

@@ -1,4 +1,6 @@
 import type {Analysis} from '../../../src/lib/replay/connection.js'
+import {compareRows, explain, type PathSamples, type Times} from '../../../src/lib/replay/live/compare.js'
+import type {LiveResult} from '../../../src/lib/replay/live/schema.js'
 import {capturedConnection} from './captured-connection.js'
 
 /** What the analysis would say of a capture of 60 connections to three servers. @param source name of the file */
@@ -35,5 +37,56 @@ export function exampleAnalysis(source = 'example.pcap'): Analysis {
       },
     ],
     problems: [],
+  }
+}
+
+const times = (handshakeMs: number): Times => ({
+  connectMs: 10,
+  handshakeMs,
+  firstByteMs: handshakeMs + 40,
+  completedMs: null,
+})
+
+const played = (path: PathSamples['path'], ackMs: number | null, modelled: number, late: number): PathSamples => ({
+  path,
+  replicationAckMs: ackMs,
+  samples: Array.from({length: 20}, (_, index) => ({
+    connection: index + 1,
+    measured: times(modelled + late + index / 100),
+    modelled: times(modelled),
+  })),
+  errors: [],
+})
+
+/**
+ * What playing 20 connections of it live would have come to: over the pair at the last latency one failed.
+ *
+ * @param latencies of the pair's replication link, ms
+ * @param error of the one that failed
+ */
+export function exampleLive(latencies: readonly number[], error: string): LiveResult {
+  const all = [
+    played('direct', null, 80, 0.3),
+    played('split', null, 80, 0.9),
+    played('zero-rtt', null, 10, 0.8),
+    ...latencies.map((ms) => played('zero-rtt', ms, 10 + ms, 1.1)),
+  ]
+  const last = all.at(-1)!
+  last.samples.pop()
+  last.errors.push(error)
+  return {
+    connections: 20,
+    leftOut: [{reason: 'too many bytes', connections: 3}],
+    bytes: 106_000,
+    fillerBytes: 90_000,
+    repeats: 5,
+    speedUp: 1,
+    concurrency: 1,
+    labRttMs: [12.1, 40.25, 101.6],
+    congestionControl: 'reno',
+    rows: compareRows(all),
+    explained: explain(all),
+    complete: true,
+    agrees: true,
   }
 }

@@ -68,8 +68,11 @@ export class LiveLab {
   }
 
   async close(): Promise<void> {
-    await this.house.close()
-    await this.stage.down()
+    try {
+      await this.house.close()
+    } finally {
+      await this.stage.down()
+    }
   }
 }
 

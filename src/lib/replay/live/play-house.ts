@@ -11,6 +11,8 @@ import type {ClientAnswer, OriginAnswer, PlayOrder} from './orders.js'
 import type {PlannedConnection} from './plan.js'
 
 const READY_MS = 15_000
+/** Both processes end a conversation by themselves when it takes too long; so much later they are taken for stuck, ms. */
+const ANSWER_MS = 10_000
 
 /** Where a conversation is played: the client connects there, the origin expects it on its own port. */
 export interface Place {
@@ -50,6 +52,8 @@ export class PlayHouse {
   readonly #awaited = new Map<number, Awaited>()
   #plays = 0
   #closing = false
+  /** Why nothing can be played any more. */
+  #failure: OverlayError | null = null
 
   private constructor(
     private readonly lab: Lab,
@@ -83,10 +87,9 @@ export class PlayHouse {
         clearTimeout(timer)
         resolve()
       })
-      origin.exited.then(
-        () => reject(new OverlayError('UNREACHABLE', 'the origin ended as soon as it was started')),
-        reject,
-      )
+      origin.exited
+        .finally(() => clearTimeout(timer))
+        .then(() => reject(new OverlayError('UNREACHABLE', 'the origin ended as soon as it was started')), reject)
     })
     for (const [what, {child, exited}] of [
       ['client', client],
@@ -105,17 +108,19 @@ export class PlayHouse {
   /**
    * Plays one conversation, and checks at both ends that all bytes arrived as they were sent.
    *
-   * @throws OverlayError INTERNAL when one of the two processes has ended; what goes wrong with the conversation is in its
-   *   outcome
+   * @throws OverlayError INTERNAL when one of the two processes has ended, DEADLINE_EXCEEDED when one does not answer; what
+   *   goes wrong with the conversation is in its outcome
    */
   async play(planned: PlannedConnection, place: Place, timeoutMs: number): Promise<PlayOutcome> {
+    if (this.#failure !== null) throw this.#failure
     const play = this.#plays++
     const {turns} = planned
     const bytes = planned.bytes()
     const file = (side: 'client' | 'origin'): string => join(this.lab.host(side).runDir, `play-${play}`)
-    writeFileSync(file('client'), bytes.client)
-    writeFileSync(file('origin'), bytes.server)
+    let timer: NodeJS.Timeout | undefined
     try {
+      writeFileSync(file('client'), bytes.client)
+      writeFileSync(file('origin'), bytes.server)
       const order: Omit<PlayOrder, 'own' | 'port'> = {play, turns, timeoutMs, address: place.address}
       const [client, origin] = await new Promise<[ClientAnswer, OriginReport]>((resolve, reject) => {
         let client: ClientAnswer | null = null
@@ -136,10 +141,15 @@ export class PlayHouse {
           },
           failed: reject,
         })
+        timer = setTimeout(() => {
+          const silent = origin === null ? 'origin' : 'client'
+          reject(new OverlayError('DEADLINE_EXCEEDED', `the playing ${silent} does not answer`))
+        }, timeoutMs + ANSWER_MS)
         write(this.origin, {...order, own: file('origin'), port: place.originPort})
       })
       return outcomeOf(client, origin, bytes)
     } finally {
+      clearTimeout(timer)
       this.#awaited.delete(play)
       for (const side of ['client', 'origin'] as const) rmSync(file(side), {force: true})
     }
@@ -169,8 +179,8 @@ export class PlayHouse {
 
   #ended(what: string): void {
     if (this.#closing) return
-    const error = new OverlayError('INTERNAL', `the playing ${what} has ended before its time`)
-    for (const awaited of this.#awaited.values()) awaited.failed(error)
+    this.#failure = new OverlayError('INTERNAL', `the playing ${what} has ended before its time`)
+    for (const awaited of this.#awaited.values()) awaited.failed(this.#failure)
   }
 }
 

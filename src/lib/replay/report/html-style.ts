@@ -18,9 +18,10 @@ section { background: var(--panel); border: 1px solid var(--line); border-radius
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 8px; }
 h2 { font-size: 1.1rem; margin: 0 0 8px; }
 h3 { font-size: 0.95rem; margin: 12px 0 0; }
-p { margin: 8px 0; }
+p { margin: 8px 0; overflow-wrap: anywhere; }
 .names, td { overflow-wrap: anywhere; }
 td.name { min-width: 12em; }
+td:first-child:not(.figure, .name) { min-width: 7em; }
 .note { color: var(--muted); font-size: 0.85rem; }
 .verdict { font-weight: 600; }
 .problem { color: var(--bad); overflow-wrap: anywhere; }

@@ -14,7 +14,7 @@ import {replayResultSchema} from '../../../../src/lib/replay/report/schema.js'
 import {rttPlot, savingsPlot} from '../../../../src/lib/replay/report/terminal-plots.js'
 import {waterfallOf} from '../../../../src/lib/replay/report/waterfall.js'
 import {capturedConnection} from '../captured-connection.js'
-import {exampleAnalysis} from '../example.js'
+import {exampleAnalysis, exampleLive} from '../example.js'
 
 const PARAMETERS = DEFAULT_PARAMETERS
 const HOSTILE = '<script>alert(1)</script>&"\'.pcap'
@@ -28,6 +28,17 @@ describe('the result of overlay replay', () => {
     expect(result.leftOut).to.deep.equal([{reason: 'mid-stream', connections: 1}])
     const none = {...exampleAnalysis(), connections: [], startNs: null}
     expect(replayResultSchema.parse(replayResult(none, PARAMETERS, null)).summary.handshakeRttMs).to.equal(null)
+  })
+
+  it('fits its schema with what was measured live, and says what failed', () => {
+    const live = exampleLive([0, 5], 'client: ECONNRESET')
+    const result = replayResultSchema.parse(replayResult(exampleAnalysis(), PARAMETERS, live))
+    expect(result.live!.rows.map(({agrees}) => agrees)).to.deep.equal([null, true, true, true, true])
+    const {connections} = exampleAnalysis()
+    expect(renderReplay(result, connections, PARAMETERS, false)).to.contain('1 failed: client: ECONNRESET')
+    expect(htmlReport(result, connections, {parameters: PARAMETERS, connectionId: null})).to.contain(
+      'zero-rtt, pair at 5 ms: 1 failed: client: ECONNRESET.',
+    )
   })
 
   it('with a word too many it does not', () => {
