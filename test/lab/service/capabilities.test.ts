@@ -2,6 +2,9 @@ import {expect} from 'chai'
 import {writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 
+import {availableCongestionControls} from '../../../src/lib/handshake/congestion.js'
+import {OVERLAY_BBR} from '../../../src/lib/handshake/constants.js'
+import {unregisterStructOps} from '../../../src/lib/kernel/bpf-map.js'
 import type {HostProcess} from '../../../src/lib/lab/host-process.js'
 import {Lab} from '../../../src/lib/lab/lab.js'
 import type {InstanceStatus} from '../../../src/lib/relay/supervisor.js'
@@ -18,6 +21,7 @@ describe('with the capabilities that the units grant, and no other', function ()
   const scratch = new Scratch()
   const keyFile = scratch.keyFile('keys', [{id: 1, secret: newSecret()}])
   let lab: Lab
+  const started: HostProcess[] = []
 
   before(async () => {
     lab = await Lab.up(
@@ -28,7 +32,14 @@ describe('with the capabilities that the units grant, and no other', function ()
   })
 
   after(async () => {
+    for (const {child, exited} of started) {
+      child.kill('SIGTERM')
+      await exited
+    }
+
     await lab.down()
+    // To take overlay_bbr off again a process needs CAP_SYS_ADMIN, which the units do not grant: docs/LIMITS.md.
+    if (availableCongestionControls().includes(OVERLAY_BBR)) unregisterStructOps(OVERLAY_BBR)
     scratch.remove()
   })
 
@@ -42,6 +53,7 @@ describe('with the capabilities that the units grant, and no other', function ()
     const bounding = ['-all', ...granted.map((name) => name.toLowerCase().replace('cap_', '+'))].join(',')
     const words = ['setpriv', `--bounding-set=${bounding}`, '--no-new-privs', ...OVERLAY, role, 'start', '--json']
     const running = lab.spawn(role, [...words, '--config', config], {stdio: ['ignore', 'pipe', 'pipe']})
+    started.push(running)
     let log = ''
     running.child.stderr!.on('data', (chunk: Buffer) => {
       log += chunk.toString()
