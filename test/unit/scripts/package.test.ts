@@ -58,7 +58,7 @@ describe('the package', function () {
   it('holds what runs and what is read, and nothing else', () => {
     const paths = packed.files.map(({path}) => path)
     const allowed =
-      /^(?:LICENSE|NOTICE\.md|README\.md|package\.json|oclif\.manifest\.json|bin\/run\.js|docs\/[A-Z]+\.md|examples\/[\w-]+\/[\w-]+\.(?:md|yaml)|dist\/(?:bpf\/[\w.-]+\.bpf\.o|native\/[\w.-]+|man\/[\w-]+\.1|completion\/(?:_overlay|overlay\.(?:bash|fish))|(?:commands|hooks|lib)\/[\w/-]+\.js))$/
+      /^(?:LICENSE|NOTICE\.md|README\.md|package\.json|oclif\.manifest\.json|bin\/run\.js|docs\/[A-Z]+\.md|examples\/[\w-]+\/[\w-]+\.(?:md|yaml|yml|json)|dist\/(?:bpf\/[\w.-]+\.bpf\.o|native\/[\w.-]+|man\/[\w-]+\.1|completion\/(?:_overlay|overlay\.(?:bash|fish))|(?:commands|hooks|lib)\/[\w/-]+\.js))$/
     expect(paths.filter((path) => !allowed.test(path))).to.deep.equal([])
     expect(paths.filter((path) => /vectors|lib\/manual/.test(path))).to.deep.equal([])
     expect(packed.files.find(({path}) => path === 'bin/run.js')!.mode & 0o111).to.equal(0o111)
