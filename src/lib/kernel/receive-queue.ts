@@ -1,10 +1,9 @@
 import {systemCallError, EAGAIN} from './errno.js'
 import {allocate, errno, sys, type Memory} from './libc.js'
-import {MSG_DONTWAIT} from './socket-constants.js'
+import {MSG_DONTWAIT, MSG_PEEK} from './socket-constants.js'
 import {readTcpInfo, tcpInfo} from './tcp-info.js'
 
 const SIOCINQ = 0x541b
-const MSG_PEEK = 2
 
 /** States of include/net/tcp_states.h in which the peer's FIN has been received. */
 const TCP_CLOSE_WAIT = 8

@@ -1,6 +1,6 @@
 import {errno, sys, type Memory, allocate} from './libc.js'
 import {EAGAIN, systemCallError} from './errno.js'
-import {IPPROTO_TCP, MSG_DONTWAIT, SOL_SOCKET, SO_REUSEADDR} from './socket-constants.js'
+import {IPPROTO_TCP, MSG_DONTWAIT, MSG_PEEK, SOL_SOCKET, SO_REUSEADDR} from './socket-constants.js'
 
 const SIOCOUTQ = 0x5411
 const TCP_REPAIR = 19
@@ -9,7 +9,6 @@ const REPAIR_ON = 1
 const REPAIR_OFF_NO_PROBE = -1
 const NO_QUEUE = 0
 const SEND_QUEUE = 2
-const MSG_PEEK = 2
 
 const number = allocate(4)
 

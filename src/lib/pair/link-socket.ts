@@ -43,8 +43,8 @@ const SETUP_OUTBOX = 65_536
 const input = allocate(READ_LENGTH)
 
 /**
- * Of the link, whose two ends are in one region: bbr, where it is the host's choice, paces small segments, which costs
- * both servers more than twice the work for each byte.
+ * Of the link, whose two ends are in one region: bbr, where it is the host's choice, paces small segments, and each costs
+ * both servers work.
  */
 const CONGESTION_CONTROL = congestionControl('cubic')
 
