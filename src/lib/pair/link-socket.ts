@@ -2,7 +2,7 @@ import {EAGAIN, ECONNRESET, EINPROGRESS, EPIPE} from '../kernel/errno.js'
 import {addressOf, allocate, errno, sys, type Memory} from '../kernel/libc.js'
 import {EPOLLOUT} from '../kernel/socket-constants.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
-import {congestionControl, setCongestionControl, takeSocketError} from '../kernel/tcp-socket.js'
+import {takeSocketError} from '../kernel/tcp-socket.js'
 import {READABLE} from '../relay/connection.js'
 import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
 import type {Payload} from '../replication/backup.js'
@@ -41,12 +41,6 @@ function whereIs(bytes: Buffer): number {
 const SETUP_OUTBOX = 65_536
 
 const input = allocate(READ_LENGTH)
-
-/**
- * Of the link, whose two ends are in one region: bbr, where it is the host's choice, paces small segments, and each costs
- * both servers work.
- */
-const CONGESTION_CONTROL = congestionControl('cubic')
 
 export interface LinkSocketOwner extends FrameSink {
   /** Where the rest of a DATA frame should be read to, so that it need not be copied; null: anywhere. */
@@ -91,8 +85,6 @@ export class LinkSocket extends Pollable {
       data: (header, bytes, start, end) => owner.data(header, bytes, start, end),
     })
     loop.assign(this, fd)
-    // A kernel without it, or one that does not let us: its own choice is as good.
-    setCongestionControl(fd, CONGESTION_CONTROL)
   }
 
   /** Begins with the set-up given; events come from here on. */
