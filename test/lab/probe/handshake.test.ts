@@ -113,6 +113,15 @@ describe('overlay probe: ordinary handshakes', () => {
     expect(own.report.handshake.lossPercent).to.equal(0)
   })
 
+  /** Addresses and ports of both ends, without the state and the queues, which change. */
+  const connectionsAtTarget = async (): Promise<string[]> => {
+    const {stdout} = await lab.exec('origin', ['ss', '-Htan', 'state', 'connected'])
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.trim().split(/\s+/).slice(-2).join(' '))
+  }
+
   for (const [what, target, verdict] of [
     ['an open port', `${ORIGIN}:${OPEN}`, 'ordinary'],
     ['a closed port', `${ORIGIN}:${CLOSED}`, 'closed'],
@@ -125,11 +134,13 @@ describe('overlay probe: ordinary handshakes', () => {
   ]) {
     it(`${what}: ${verdict}`, async () => {
       await lab.setLink('edge-gateway', {rttMs: 5, lossPercent: 0})
+      // Where a lossy link lost an RST, the target forgets the SYN when it sends its SYN/ACK again: up to 63 s later.
+      const before = await connectionsAtTarget()
       const {code, report} = await probe(target, '--count', '3', '--interval', '50ms', '--timeout', '300ms')
       expect(report.verdict).to.equal(verdict)
       expect(code).to.equal(verdict === 'ordinary' ? 0 : 4)
-      const {stdout} = await lab.exec('origin', ['ss', '-Htan', 'state', 'connected'])
-      expect(stdout, 'connections left at the target').to.equal('')
+      const left = (await connectionsAtTarget()).filter((connection) => !before.includes(connection))
+      expect(left, 'connections left at the target').to.deep.equal([])
     })
   }
 
