@@ -25,6 +25,9 @@ import type {SourceAddresses} from './source-addresses.js'
 /** Entries of a flow stay for so long after its end, ms: its last acknowledgement may have to be said again. */
 const FORGET_AFTER_MS = 3000
 
+/** After so many spliced bytes the far peer's acknowledgements are looked at: what it has need not fill the backup's caches. */
+const SAMPLE_BYTES = 1_048_576
+
 /** The far leg's address is not known yet. */
 const NO_ENDPOINT: RawEndpoint = {address: Buffer.alloc(16), port: 0}
 
@@ -173,7 +176,8 @@ export class FlowReplicator implements Replicator {
 
   spliced(from: Side): boolean {
     const {connection} = from
-    const {id} = connection.flow as PairFlow
+    const flow = connection.flow as PairFlow
+    const {id} = flow
     const {primary} = this.host
     const pipe = from.pipe!
     const direction = from === connection.near ? 0 : 1
@@ -190,6 +194,8 @@ export class FlowReplicator implements Replicator {
     }
 
     primary!.received(id, direction, copy)
+    flow.unsampled += copy.length
+    if (flow.unsampled >= SAMPLE_BYTES) this.#sample(primary!, flow)
     this.host.wake()
     return true
   }
@@ -311,19 +317,7 @@ export class FlowReplicator implements Replicator {
   sample(): void {
     const {primary} = this.host
     if (primary === null) return
-    for (const flow of this.flows.values()) {
-      // What may have to be sent to another gateway is not acknowledged before one has accepted.
-      if (!flow.farOpen) continue
-      for (const direction of DIRECTIONS) {
-        const known = primary.flows.get(flow.id)
-        if (known === undefined || known.kept === 0) break
-        const from = direction === 0 ? flow.connection.near : flow.connection.far
-        const acknowledged = acknowledgedOf(from)
-        if (acknowledged > known.streams[direction].acknowledged) {
-          primary.acknowledged(flow.id, direction, acknowledged)
-        }
-      }
-    }
+    for (const flow of this.flows.values()) this.#sample(primary, flow)
   }
 
   /** Forgets what ended a while ago. */
@@ -359,6 +353,21 @@ export class FlowReplicator implements Replicator {
     this.paused = false
     this.resumed = false
     this.relay.resumeAccepting()
+  }
+
+  #sample(primary: Primary, flow: PairFlow): void {
+    flow.unsampled = 0
+    // What may have to be sent to another gateway is not acknowledged before one has accepted.
+    if (!flow.farOpen) return
+    for (const direction of DIRECTIONS) {
+      const known = primary.flows.get(flow.id)
+      if (known === undefined || known.kept === 0) return
+      const from = direction === 0 ? flow.connection.near : flow.connection.far
+      const acknowledged = acknowledgedOf(from)
+      if (acknowledged > known.streams[direction].acknowledged) {
+        primary.acknowledged(flow.id, direction, acknowledged)
+      }
+    }
   }
 
   #kick(leg: PairLeg | null, offset: number): void {

@@ -21,8 +21,8 @@ const READ_LENGTH = 262_144
 /** Reads in a row before others get their turn. */
 const READS_A_TURN = 8
 
-/** With so many bytes of a frame to come they are read to where they are to be kept. */
-const DIRECT_LENGTH = 16_384
+/** Frames of so many bytes are bulk: each is read by itself, to where it is to be kept. */
+const BULK_LENGTH = 16_384
 
 /** Journals lend the same blocks of memory again and again. */
 const addresses = new WeakMap<Buffer, number>()
@@ -65,8 +65,6 @@ export class LinkSocket extends Pollable {
   up = false
   writable = false
   #readable = false
-  /** What came last was large. */
-  #bulk = false
   #connecting: boolean
   #outbox: Outbox = new Outbox(SETUP_OUTBOX, null)
 
@@ -188,13 +186,14 @@ export class LinkSocket extends Pollable {
   }
 
   #read(): void {
-    const {coming} = this.parser
-    const room = coming !== null && coming.length >= DIRECT_LENGTH ? this.owner.room(coming) : null
+    const {coming, dataLength} = this.parser
+    const bulk = dataLength >= BULK_LENGTH
+    const room = coming !== null && bulk ? this.owner.room(coming) : null
     const bytes = room === null ? input.bytes : room.bytes
     const start = room === null ? 0 : room.start
-    // In bulk a header comes alone, and what follows is read to where it stays.
-    const most = coming === null && this.#bulk ? FRAME_HEADER_LENGTH : READ_LENGTH
-    const asked = room === null ? most : Math.min(room.length, coming!.length)
+    // Never beyond a frame's end: what follows the next header could no longer be read to where it stays.
+    const most = bulk ? (coming?.length ?? FRAME_HEADER_LENGTH) : READ_LENGTH
+    const asked = Math.min(room?.length ?? READ_LENGTH, most)
     const length = sys.recv(this.fd, (room === null ? input.address : whereIs(bytes)) + start, asked, 0)
     if (length < 0) {
       if (errno() === EAGAIN) this.#readable = false
@@ -210,7 +209,6 @@ export class LinkSocket extends Pollable {
     this.heardAt = this.loop.now
     try {
       this.parser.push(bytes, start, start + length)
-      if (room === null) this.#bulk = (this.parser.coming?.length ?? length) >= DIRECT_LENGTH
     } catch (error) {
       if (!(error instanceof ReplicationProtocolError)) throw error
       this.close(error.message)

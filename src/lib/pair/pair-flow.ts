@@ -43,6 +43,8 @@ export class PairFlow implements ReplicatedFlow {
   /** Null until the far leg is connected. */
   far: PairLeg | null = null
   skips: FarLeg['skips'] = [0, 0]
+  /** Bytes spliced since the far peers' acknowledgements were looked at. */
+  unsampled = 0
 
   readonly near: PairLeg
 

@@ -11,8 +11,8 @@ const BULK_SLAB = 262_144
 /** What a slab costs beside itself. */
 const SLAB_OVERHEAD = 128
 
-/** Free slabs of each size that are kept, so that a steady load allocates nothing. */
-const FREE_SLABS = 256
+/** Bytes of free slabs of each size that are kept, so that a steady load allocates nothing. */
+const FREE_BYTES = 67_108_864
 
 /** What a flow without any byte costs. */
 const FLOW_OVERHEAD = 2048
@@ -70,7 +70,7 @@ export class JournalMemory {
   giveSlab(slab: Buffer): void {
     this.give(slab.length + SLAB_OVERHEAD)
     const free = this.#free[slab.length]
-    if (free.length < FREE_SLABS) free.push(slab)
+    if ((free.length + 1) * slab.length <= FREE_BYTES) free.push(slab)
   }
 }
 

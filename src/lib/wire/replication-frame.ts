@@ -152,6 +152,8 @@ export interface FrameSink {
 export class FrameParser {
   /** Until it is set to false, only the frames of the link's set-up are accepted. */
   setup = true
+  /** Payload of the last DATA frame that began, bytes. */
+  dataLength = 0
   readonly #sink: FrameSink
   /** Of the frame that is coming; of DATA, what is still to come of it. */
   readonly #header = new FrameHeader()
@@ -204,6 +206,7 @@ export class FrameParser {
         throw new ReplicationProtocolError('the end of the data is not below 2^53')
       }
 
+      this.dataLength = this.#header.length
       this.#dataLeft = this.#header.length
       this.#have = 0
       return at
