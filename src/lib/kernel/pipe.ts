@@ -1,5 +1,7 @@
+import {openSync} from 'node:fs'
+
 import {systemCallError} from './errno.js'
-import {allocate, sys} from './libc.js'
+import {addressOf, allocate, sys} from './libc.js'
 
 const O_NONBLOCK = 0o4000
 const O_CLOEXEC = 0o2_000_000
@@ -15,10 +17,15 @@ const FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK
 
 const ends = allocate(8)
 
+/** Where dropped bytes go. */
+let nowhere: number | null = null
+
 /** A pipe that bytes pass through without being copied (splice(2)); neither end ever blocks. */
 export class Pipe {
   /** Bytes in it. */
   length = 0
+  /** As its writer found it; until bytes are dropped. */
+  full = false
 
   private constructor(
     private readonly readEnd: number,
@@ -70,6 +77,25 @@ export class Pipe {
     const taken = sys.tee(other.readEnd, this.writeEnd, other.length, SPLICE_F_NONBLOCK)
     this.length = Math.max(0, taken)
     return taken === other.length
+  }
+
+  /** Forgets its first bytes. @throws OverlayError SYSTEM_CALL_FAILED */
+  drop(length: number): void {
+    nowhere ??= openSync('/dev/null', 'w')
+    for (let left = length; left > 0;) {
+      const dropped = sys.splice(this.readEnd, 0, nowhere, 0, left, FLAGS)
+      if (dropped <= 0) throw systemCallError('splice')
+      left -= dropped
+      this.length -= dropped
+    }
+
+    this.full = false
+  }
+
+  /** All it holds, copied; it is empty afterwards. */
+  take(): Buffer {
+    const bytes = Buffer.allocUnsafeSlow(this.length)
+    return bytes.subarray(0, this.read(addressOf(bytes)))
   }
 
   /** Reads all it holds into memory. @returns how many bytes that was */

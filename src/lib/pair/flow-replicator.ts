@@ -71,6 +71,8 @@ export class FlowReplicator implements Replicator {
   readonly #forgotten = new Map<string, Forgotten>()
   /** What the two directions' send queues held when they were looked into last. */
   readonly #peeked: [Memory, Memory] = [allocate(PEEK_MARGIN), allocate(PEEK_MARGIN)]
+  /** Legs of which more may be acknowledged since the last turn. */
+  readonly #gated: PairLeg[] = []
   #dialled: PairFlow | null = null
   /** For a copy of what is spliced next. */
   #copy: Pipe | null = null
@@ -257,8 +259,9 @@ export class FlowReplicator implements Replicator {
     if (this.host.ungated) return
     const leg = this.flows.get(id)?.source(direction)
     if (!leg) return
-    leg.kick.aim(leg.receiveOrigin + offset, this.#repeat)
-    this.kicker.send(leg.kick)
+    if (leg.gateToSay === null) this.#gated.push(leg)
+    leg.gateToSay = offset
+    this.host.wake()
   }
 
   speak(id: number): void {
@@ -311,6 +314,16 @@ export class FlowReplicator implements Replicator {
     return bytes.length === 0 && !closed ? null : {bytes, ended: closed}
   }
 
+  /** Says what may be acknowledged: at the end of a turn, once for each leg, however many frames it came in. */
+  sayGates(): void {
+    for (const leg of this.#gated) {
+      this.#kick(leg, leg.gateToSay as number)
+      leg.gateToSay = null
+    }
+
+    this.#gated.length = 0
+  }
+
   // By the clock.
 
   /** Tells the owner what the far peers have acknowledged. */
@@ -349,6 +362,7 @@ export class FlowReplicator implements Replicator {
   standDown(): void {
     this.relay.dropAll((fd) => this.discard(fd))
     this.flows.clear()
+    this.#gated.length = 0
     this.#forgotten.clear()
     this.paused = false
     this.resumed = false

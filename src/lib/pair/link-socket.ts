@@ -1,6 +1,7 @@
 import {EAGAIN, ECONNRESET, EINPROGRESS, EPIPE} from '../kernel/errno.js'
-import {addressOf, allocate, errno, sys, type Memory} from '../kernel/libc.js'
-import {EPOLLOUT} from '../kernel/socket-constants.js'
+import {allocate, errno, sys, type Memory} from '../kernel/libc.js'
+import type {Pipe} from '../kernel/pipe.js'
+import {EPOLLOUT, MSG_PEEK} from '../kernel/socket-constants.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
 import {takeSocketError} from '../kernel/tcp-socket.js'
 import {READABLE} from '../relay/connection.js'
@@ -13,7 +14,6 @@ import {
   ReplicationProtocolError,
   type FrameHeader,
   type FrameSink,
-  type Room,
 } from '../wire/replication-frame.js'
 import {Outbox} from './outbox.js'
 
@@ -24,27 +24,15 @@ const READS_A_TURN = 8
 /** Frames of so many bytes are bulk: each is read by itself, to where it is to be kept. */
 const BULK_LENGTH = 16_384
 
-/** Journals lend the same blocks of memory again and again. */
-const addresses = new WeakMap<Buffer, number>()
-
-function whereIs(bytes: Buffer): number {
-  let address = addresses.get(bytes)
-  if (address === undefined) {
-    address = addressOf(bytes)
-    addresses.set(bytes, address)
-  }
-
-  return address
-}
-
 /** Frames of a set-up are few and small. */
 const SETUP_OUTBOX = 65_536
 
 const input = allocate(READ_LENGTH)
 
 export interface LinkSocketOwner extends FrameSink {
-  /** Where the rest of a DATA frame should be read to, so that it need not be copied; null: anywhere. */
-  room(header: FrameHeader): Room | null
+  /** What the rest of a DATA frame is to be spliced into, so that it need not be copied; null: it is read. */
+  keep(header: FrameHeader): Pipe | null
+  put(header: FrameHeader): void
   /** The other side has proved that it holds the key. */
   established(socket: LinkSocket, established: Established): void
   /** What was read in one go has been passed on. */
@@ -81,6 +69,7 @@ export class LinkSocket extends Pollable {
     this.parser = new FrameParser({
       frame: (header, payload) => this.#frame(header, payload),
       data: (header, bytes, start, end) => owner.data(header, bytes, start, end),
+      put: (header) => owner.put(header),
     })
     loop.assign(this, fd)
   }
@@ -187,32 +176,53 @@ export class LinkSocket extends Pollable {
 
   #read(): void {
     const {coming, dataLength} = this.parser
+    // Bulk is read frame by frame: what comes with other bytes can no longer be kept where it came.
     const bulk = dataLength >= BULK_LENGTH
-    const room = coming !== null && bulk ? this.owner.room(coming) : null
-    const bytes = room === null ? input.bytes : room.bytes
-    const start = room === null ? 0 : room.start
-    // Never beyond a frame's end: what follows the next header could no longer be read to where it stays.
-    const most = bulk ? (coming?.length ?? FRAME_HEADER_LENGTH) : READ_LENGTH
-    const asked = Math.min(room?.length ?? READ_LENGTH, most)
-    const length = sys.recv(this.fd, (room === null ? input.address : whereIs(bytes)) + start, asked, 0)
-    if (length < 0) {
-      if (errno() === EAGAIN) this.#readable = false
-      else this.#failed(errno())
+    const pipe = coming !== null && bulk ? this.owner.keep(coming) : null
+    if (pipe !== null) {
+      this.#splice(pipe, coming!.length)
       return
     }
 
-    if (length === 0) {
-      this.#dead('ended', 'the other server has closed it')
+    const asked = bulk ? Math.min(READ_LENGTH, coming?.length ?? FRAME_HEADER_LENGTH) : READ_LENGTH
+    const length = sys.recv(this.fd, input.address, asked, 0)
+    if (length > 0) this.#parse(() => this.parser.push(input.bytes, 0, length))
+    else this.#readNothing(length)
+  }
+
+  #splice(pipe: Pipe, most: number): void {
+    const length = pipe.fill(this.fd, most)
+    if (length > 0) {
+      this.#parse(() => this.parser.put(length))
       return
     }
 
+    if (length === 0 || errno() !== EAGAIN || pipe.length === 0) {
+      this.#readNothing(length)
+      return
+    }
+
+    // A full pipe looks like an empty socket.
+    const left = sys.recv(this.fd, input.address, 1, MSG_PEEK)
+    if (left > 0) pipe.full = true
+    else this.#readNothing(left)
+  }
+
+  #parse(step: () => void): void {
     this.heardAt = this.loop.now
     try {
-      this.parser.push(bytes, start, start + length)
+      step()
     } catch (error) {
       if (!(error instanceof ReplicationProtocolError)) throw error
       this.close(error.message)
     }
+  }
+
+  /** @param length what a read returned: none, or −1 with errno set */
+  #readNothing(length: number): void {
+    if (length === 0) this.#dead('ended', 'the other server has closed it')
+    else if (errno() === EAGAIN) this.#readable = false
+    else this.#failed(errno())
   }
 
   #frame(header: FrameHeader, payload: Buffer): void {

@@ -22,6 +22,8 @@ export class PairLeg {
   readonly receiveOrigin: number
   /** Sequence number of offset 0 of what it is sent, were no byte of it skipped; set when the far leg is known. */
   sendOrigin: number
+  /** Its peer may be acknowledged up to this offset, and is to be told; null: it has been. */
+  gateToSay: number | null = null
   #kick: KickPacket | null = null
 
   constructor(record: LegRecord) {

@@ -1,8 +1,10 @@
 import {bootTimeMs} from '../kernel/boot-time.js'
 import {Kicker} from '../gate/kicker.js'
 import type {PairDatapath} from '../gate/pair-datapath.js'
+import type {Pipe} from '../kernel/pipe.js'
 import {RawPacketSender} from '../kernel/raw-packet.js'
 import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
+import {PipePool} from '../relay/pipe-pool.js'
 import type {RateLimitedLog} from '../relay/rate-limited-log.js'
 import type {PairRelay, Replicator} from '../relay/replicator.js'
 import {Timer} from '../relay/timer-wheel.js'
@@ -11,7 +13,7 @@ import type {LinkKeys} from '../replication/link-setup.js'
 import {PairMember, type MemberOutput} from '../replication/member.js'
 import type {Coordinator, Evidence, Member} from '../replication/ownership.js'
 import type {Pending, Primary, Unread} from '../replication/primary.js'
-import {FrameType, type Direction, type FrameHeader, type Room} from '../wire/replication-frame.js'
+import {FrameType, type Direction, type FrameHeader} from '../wire/replication-frame.js'
 import {Aftermath} from './aftermath.js'
 import type {EpochFile} from './epoch-file.js'
 import {FlowReplicator, type ReplicatorHost} from './flow-replicator.js'
@@ -88,7 +90,8 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     const {loop, log, config, keys, relay, coordinator, datapath, epochs} = parts
     this.#timer = new Timer(() => this.#tick())
     this.#claimAt = this.now + CLAIM_AFTER_TTLS * (config.etcd?.ttl ?? 0) * 1000
-    this.member = new PairMember(config.settings, coordinator, this, config.member === 'a', epochs.epoch)
+    const prefersPrimary = config.member === 'a'
+    this.member = new PairMember(config.settings, coordinator, this, prefersPrimary, epochs.epoch, new PipePool())
     // Until etcd has said so, nobody is alone.
     if (config.etcd !== null) this.member.certainUntil(Number.NEGATIVE_INFINITY)
     this.link = new ReplicationLink(
@@ -181,6 +184,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
 
   override onTurn(): void {
     this.#synchronise()
+    this.flows.sayGates()
     this.link.flush()
     if (this.flows.resumed) {
       this.flows.resumed = false
@@ -210,8 +214,12 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.wake()
   }
 
-  room(header: FrameHeader): Room | null {
-    return this.member.room(header)
+  keep(header: FrameHeader): Pipe | null {
+    return this.member.keep(header) as Pipe | null
+  }
+
+  put(header: FrameHeader): void {
+    this.member.put(header, this.now)
   }
 
   data(header: FrameHeader, bytes: Buffer, start: number, end: number): void {

@@ -1,6 +1,7 @@
 import {randomBytes} from 'node:crypto'
 
 import {sys, type Memory} from '../kernel/libc.js'
+import type {Pipe} from '../kernel/pipe.js'
 import {socketAddress, type SocketAddress} from '../kernel/sockaddr.js'
 import {readTcpInfo, tcpInfo} from '../kernel/tcp-info.js'
 import {startConnect, tcpSocket} from '../kernel/tcp-socket.js'
@@ -12,7 +13,7 @@ import type {Payload} from '../replication/backup.js'
 import {LinkSetup, type Established, type LinkKeys} from '../replication/link-setup.js'
 import type {Member} from '../replication/ownership.js'
 import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
-import {FrameType, type FrameHeader, type FrameSink, type Room} from '../wire/replication-frame.js'
+import {FrameType, type FrameHeader, type FrameSink} from '../wire/replication-frame.js'
 import {LinkSocket, type LinkSocketOwner} from './link-socket.js'
 import {Outbox} from './outbox.js'
 
@@ -37,8 +38,9 @@ const BATCH = 524_288
 const BATCH_MS = 5
 
 export interface ReplicationLinkOwner extends FrameSink {
-  /** As {@link LinkSocketOwner.room}. */
-  room(header: FrameHeader): Room | null
+  /** As {@link LinkSocketOwner.keep}. */
+  keep(header: FrameHeader): Pipe | null
+  put(header: FrameHeader): void
   /** What the next HELLO says; its random is added. */
   hello(): Omit<Member, 'random'>
   /** The link is up; one before it is gone without a word. */
@@ -199,8 +201,12 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
     this.owner.frame(header, payload)
   }
 
-  room(header: FrameHeader): Room | null {
-    return this.owner.room(header)
+  keep(header: FrameHeader): Pipe | null {
+    return this.owner.keep(header)
+  }
+
+  put(header: FrameHeader): void {
+    this.owner.put(header)
   }
 
   data(header: FrameHeader, bytes: Buffer, start: number, end: number): void {

@@ -23,6 +23,7 @@ export class PipePool {
   /** One that still holds something is closed, and its bytes are gone. */
   give(pipe: Pipe): void {
     this.lent--
+    pipe.full = false
     if (pipe.length > 0 || this.free.length === KEEP) pipe.close()
     else this.free.push(pipe)
   }

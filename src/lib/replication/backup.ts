@@ -1,7 +1,7 @@
 import {readFarLeg} from '../wire/far-leg.js'
 import {readLegRecord, readRawEndpoint, LEG_RECORD_LENGTH, type LegRecord} from '../wire/leg-record.js'
-import {FrameHeader, FrameType, ReplicationProtocolError, type Direction, type Room} from '../wire/replication-frame.js'
-import {Journal, JournalMemory, type FlowJournal} from './journal.js'
+import {FrameHeader, FrameType, ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
+import {Journal, JournalMemory, type FlowJournal, type Keeper, type Kept} from './journal.js'
 import type {ReplicationSettings} from './settings.js'
 
 /** What a takeover does with one flow. */
@@ -31,16 +31,16 @@ export class Backup {
   readonly #send: Send
   readonly #settings: ReplicationSettings
   readonly #header = new FrameHeader()
-  readonly #room: Room = {bytes: Buffer.alloc(0), start: 0, length: 0}
   /** Flow and direction of what has grown since the last flush. */
   readonly #touched = new Map<number, Set<Direction>>()
   #silentMs = 0
   #lastTick: number | null = null
 
-  constructor(settings: ReplicationSettings, send: Send) {
+  /** @param keeper null: everything is copied */
+  constructor(settings: ReplicationSettings, send: Send, keeper: Keeper | null = null) {
     this.#settings = settings
     this.#send = send
-    this.#memory = new JournalMemory(settings.journalBytes)
+    this.#memory = new JournalMemory(settings.journalBytes, keeper)
   }
 
   get synchronised(): boolean {
@@ -180,10 +180,21 @@ export class Backup {
     this.#touch(header.flow, header.direction)
   }
 
-  /** Where the rest of a DATA frame may be read to. */
-  room(header: FrameHeader): Room | null {
-    const flow = (this.#staged ?? this.#held)?.flows.get(header.flow)
-    return flow?.stream(header.direction).room(header.offset, header.length, this.#room) ? this.#room : null
+  /** Where the rest of a DATA frame may be put; {@link Backup.put} follows. @returns null: nowhere, it comes as data */
+  keep({flow, direction, offset, length}: FrameHeader): Kept | null {
+    return (this.#staged ?? this.#held)?.flows.get(flow)?.stream(direction).keep(offset, length) ?? null
+  }
+
+  /**
+   * So many bytes of a DATA frame, `header.length`, were put where {@link Backup.keep} said.
+   *
+   * @throws ReplicationProtocolError
+   */
+  put(header: FrameHeader): void {
+    const stream = this.#stream(header)
+    stream.put(header.length)
+    stream.trim(header.acknowledged)
+    this.#touch(header.flow, header.direction)
   }
 
   /** Acknowledges what has come since the last call: one frame for each flow and direction. Call it after each read. */

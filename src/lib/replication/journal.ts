@@ -1,21 +1,38 @@
-import {ReplicationProtocolError, type Direction, type Room} from '../wire/replication-frame.js'
+import {ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
 import type {FarLeg} from '../wire/far-leg.js'
 import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 
 /** Bytes are kept in slabs of these sizes: the small one is for streams that never have much under way. */
 const SMALL_SLAB = 4096
 const LARGE_SLAB = 65_536
-/** For bytes that are read to where they stay. */
-const BULK_SLAB = 262_144
 
 /** What a slab costs beside itself. */
 const SLAB_OVERHEAD = 128
 
 /** Bytes of free slabs of each size that are kept, so that a steady load allocates nothing. */
-const FREE_BYTES = 67_108_864
+const FREE_BYTES = 16_777_216
 
 /** What a flow without any byte costs. */
 const FLOW_OVERHEAD = 2048
+
+/** Bytes where they came, in their order; whoever puts them there does so at the end. */
+export interface Kept {
+  readonly length: number
+  /** Takes no more before some were dropped. */
+  readonly full: boolean
+  /** Forgets the first. */
+  drop(length: number): void
+  /** All of them, copied; none is left in it. */
+  take(): Buffer
+}
+
+/** Lends what bytes can be kept in without being copied. */
+export interface Keeper {
+  /** @returns null when there is none to be had */
+  take(): Kept | null
+  /** It may still hold something. */
+  give(kept: Kept): void
+}
 
 /**
  * The journals' memory is full. Declared policy: the backup forgets everything, says so and leaves the pair; the primary
@@ -29,13 +46,21 @@ export class JournalFullError extends Error {
 export class JournalMemory {
   used = 0
   highest = 0
-  readonly #free: Record<number, Buffer[]> = {[SMALL_SLAB]: [], [LARGE_SLAB]: [], [BULK_SLAB]: []}
+  readonly #free: Record<number, Buffer[]> = {[SMALL_SLAB]: [], [LARGE_SLAB]: []}
 
-  constructor(readonly limit: number) {}
+  /** @param keeper null: everything is copied into slabs */
+  constructor(
+    readonly limit: number,
+    readonly keeper: Keeper | null = null,
+  ) {}
+
+  has(bytes: number): boolean {
+    return this.used + bytes <= this.limit
+  }
 
   /** @throws JournalFullError */
   take(bytes: number): void {
-    if (this.used + bytes > this.limit) {
+    if (!this.has(bytes)) {
       throw new JournalFullError(`the journals hold ${this.used} of ${this.limit} bytes, ${bytes} more do not fit`)
     }
 
@@ -59,18 +84,82 @@ export class JournalMemory {
     return sizes.map((size) => this.#free[size].pop() ?? Buffer.allocUnsafeSlow(size))
   }
 
-  /** A slab for the first of so many bytes. @returns null when it does not fit */
-  takeSlab(length: number): Buffer | null {
-    const size = length <= LARGE_SLAB ? LARGE_SLAB : BULK_SLAB
-    if (this.used + size + SLAB_OVERHEAD > this.limit) return null
-    this.take(size + SLAB_OVERHEAD)
-    return this.#free[size].pop() ?? Buffer.allocUnsafeSlow(size)
-  }
-
   giveSlab(slab: Buffer): void {
     this.give(slab.length + SLAB_OVERHEAD)
     const free = this.#free[slab.length]
     if ((free.length + 1) * slab.length <= FREE_BYTES) free.push(slab)
+  }
+}
+
+/** A run of a stream's bytes, copied into a slab. */
+class Slab {
+  /** Bytes at its beginning that are used, and how many of them are forgotten. */
+  filled = 0
+  dropped = 0
+
+  constructor(private readonly bytes: Buffer) {}
+
+  get length(): number {
+    return this.filled - this.dropped
+  }
+
+  get full(): boolean {
+    return this.filled === this.bytes.length
+  }
+
+  get room(): number {
+    return this.bytes.length - this.filled
+  }
+
+  /** @returns how many of them had room */
+  fill(bytes: Buffer, start: number, end: number): number {
+    const copied = bytes.copy(this.bytes, this.filled, start, end)
+    this.filled += copied
+    return copied
+  }
+
+  drop(length: number): void {
+    this.dropped += length
+  }
+
+  read(): Buffer {
+    return this.bytes.subarray(this.dropped, this.filled)
+  }
+
+  giveTo(memory: JournalMemory): void {
+    memory.giveSlab(this.bytes)
+  }
+}
+
+/** A run of a stream's bytes that is where it came. It counts with its length. */
+class KeptRun {
+  /** Once somebody has looked into it. */
+  #copy: Buffer | null = null
+
+  constructor(readonly kept: Kept) {}
+
+  get length(): number {
+    return this.#copy?.length ?? this.kept.length
+  }
+
+  get full(): boolean {
+    return this.#copy !== null || this.kept.full
+  }
+
+  drop(length: number, memory: JournalMemory): void {
+    memory.give(length)
+    if (this.#copy === null) this.kept.drop(length)
+    else this.#copy = this.#copy.subarray(length)
+  }
+
+  read(): Buffer {
+    this.#copy ??= this.kept.take()
+    return this.#copy
+  }
+
+  giveTo(memory: JournalMemory): void {
+    memory.give(this.length)
+    memory.keeper!.give(this.kept)
   }
 }
 
@@ -85,17 +174,13 @@ export class StreamJournal {
   /** The far peer has acknowledged that end too. */
   endAcknowledged = false
   readonly #memory: JournalMemory
-  /** The bytes from `#first` to `end`; all slabs but the last are full. */
-  #slabs: Buffer[] = []
-  /** Bytes in the last one. */
-  #filled = 0
-  #first: number
+  /** The bytes from `base` to `end`. */
+  #runs: (Slab | KeptRun)[] = []
 
   constructor(memory: JournalMemory, base: number) {
     this.#memory = memory
     this.base = base
     this.end = base
-    this.#first = base
   }
 
   /** What is held, the end counted as one more, as TCP counts a FIN. */
@@ -116,39 +201,40 @@ export class StreamJournal {
     const fresh = end - start - known
     if (fresh === 0) return
     if (this.ended) throw new ReplicationProtocolError(`bytes at ${offset} after the end at ${this.end}`)
-    const room = this.#slabs.length === 0 ? 0 : this.#slabs.at(-1)!.length - this.#filled
+    const last = this.#runs.at(-1)
+    const room = last instanceof Slab ? last.room : 0
     const more = fresh > room ? this.#memory.takeSlabs(fresh - room) : []
     let at = start + known
-    if (room > 0) at += this.#fill(bytes, at, end)
-    for (const slab of more) {
-      this.#slabs.push(slab)
-      this.#filled = 0
-      at += this.#fill(bytes, at, end)
+    if (last instanceof Slab) at += last.fill(bytes, at, end)
+    for (const bytesOfSlab of more) {
+      const slab = new Slab(bytesOfSlab)
+      this.#runs.push(slab)
+      at += slab.fill(bytes, at, end)
     }
 
     this.end += fresh
   }
 
   /**
-   * Where the next bytes would be kept: read to there, they are not copied by {@link StreamJournal.append}. A slab for
-   * them may be taken.
+   * Where the next bytes may be put to be kept without a copy; {@link StreamJournal.put} must follow when some were.
    *
    * @param length how many are to come
-   * @returns false when none may come now, or none fit
+   * @returns null when none may come now, none fit, or the keeper has nothing
    */
-  room(offset: number, length: number, into: Room): boolean {
-    if (offset !== this.end || this.ended) return false
-    if (this.#slabs.length === 0 || this.#filled === this.#slabs.at(-1)!.length) {
-      const slab = this.#memory.takeSlab(length)
-      if (slab === null) return false
-      this.#slabs.push(slab)
-      this.#filled = 0
-    }
+  keep(offset: number, length: number): Kept | null {
+    const {keeper} = this.#memory
+    if (keeper === null || offset !== this.end || this.ended || !this.#memory.has(length)) return null
+    const last = this.#runs.at(-1)
+    if (last instanceof KeptRun && !last.full) return last.kept
+    const kept = keeper.take()
+    if (kept !== null) this.#runs.push(new KeptRun(kept))
+    return kept
+  }
 
-    into.bytes = this.#slabs.at(-1)!
-    into.start = this.#filled
-    into.length = into.bytes.length - into.start
-    return true
+  /** So many bytes were put where {@link StreamJournal.keep} said. */
+  put(length: number): void {
+    this.#memory.take(length)
+    this.end += length
   }
 
   /** @throws ReplicationProtocolError when the end is not where the bytes end */
@@ -169,56 +255,45 @@ export class StreamJournal {
     }
 
     if (acknowledged > this.end) this.endAcknowledged = true
-    this.base = Math.max(this.base, Math.min(acknowledged, this.end))
+    const to = Math.min(acknowledged, this.end)
     let gone = 0
-    while (gone < this.#slabs.length && this.#first + this.#lengthOf(gone) <= this.base) {
-      this.#first += this.#lengthOf(gone)
-      this.#memory.giveSlab(this.#slabs[gone])
-      gone++
+    while (gone < this.#runs.length && this.base < to) {
+      const run = this.#runs[gone]
+      const part = Math.min(run.length, to - this.base)
+      this.base += part
+      if (part < run.length) run.drop(part, this.#memory)
+      else {
+        run.giveTo(this.#memory)
+        gone++
+      }
     }
 
-    if (gone > 0) this.#slabs.splice(0, gone)
+    if (gone > 0) this.#runs.splice(0, gone)
   }
 
-  /** The bytes from `base` to `end`, in order, not copied. */
+  /** The bytes from `base` to `end`, in order, where possible not copied. */
   pending(): Buffer[] {
-    const skip = this.base - this.#first
-    return this.#slabs.map((slab, index) => slab.subarray(index === 0 ? skip : 0, this.#lengthOf(index)))
+    return this.#runs.map((run) => run.read())
   }
 
   /** Gives its memory back. */
   clear(): void {
-    for (const slab of this.#slabs) this.#memory.giveSlab(slab)
-    this.#slabs = []
-    this.#first = this.end
+    for (const run of this.#runs) run.giveTo(this.#memory)
+    this.#runs = []
     this.base = this.end
   }
 
   #compare(offset: number, bytes: Buffer, start: number, end: number): void {
-    let at = this.#first
-    for (const [index, slab] of this.#slabs.entries()) {
-      const length = this.#lengthOf(index)
+    let at = this.base
+    for (const run of this.#runs) {
       const from = Math.max(at, offset)
-      const to = Math.min(at + length, offset + end - start)
-      if (from < to && slab.compare(bytes, start + from - offset, start + to - offset, from - at, to - at) !== 0) {
+      const to = Math.min(at + run.length, offset + end - start)
+      if (from < to && run.read().compare(bytes, start + from - offset, start + to - offset, from - at, to - at) !== 0) {
         throw new ReplicationProtocolError(`other bytes than those held between ${from} and ${to}`)
       }
 
-      at += length
+      at += run.length
     }
-  }
-
-  /** Puts what fits into the last slab, where it may lie already. @returns how much that was */
-  #fill(bytes: Buffer, start: number, end: number): number {
-    const slab = this.#slabs.at(-1)!
-    const inPlace = bytes === slab && start === this.#filled
-    const copied = inPlace ? end - start : bytes.copy(slab, this.#filled, start, end)
-    this.#filled += copied
-    return copied
-  }
-
-  #lengthOf(index: number): number {
-    return index === this.#slabs.length - 1 ? this.#filled : this.#slabs[index].length
   }
 }
 

@@ -1,6 +1,6 @@
-import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH, type Room} from '../wire/replication-frame.js'
+import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH} from '../wire/replication-frame.js'
 import {Backup, type Payload, type TakeoverFlow} from './backup.js'
-import {JournalFullError} from './journal.js'
+import {JournalFullError, type Keeper, type Kept} from './journal.js'
 import {decide, Standing, type ClaimReason, type Coordinator, type Evidence, type Member} from './ownership.js'
 import {Primary, type PrimaryOutput} from './primary.js'
 import type {ReplicationSettings} from './settings.js'
@@ -53,6 +53,7 @@ export class PairMember {
   /**
    * @param epoch the one last persisted; 0 when none was
    * @param prefersPrimary who claims the address when both servers hold nothing
+   * @param keeper where a backup keeps bytes without a copy; null: it copies them
    */
   constructor(
     readonly settings: ReplicationSettings,
@@ -60,9 +61,10 @@ export class PairMember {
     readonly output: MemberOutput,
     readonly prefersPrimary: boolean,
     epoch: number,
+    keeper: Keeper | null = null,
   ) {
     this.#epoch = epoch
-    this.#backup = new Backup(settings, this.#send)
+    this.#backup = new Backup(settings, this.#send, keeper)
   }
 
   get primary(): Primary | null {
@@ -165,11 +167,6 @@ export class PairMember {
     })
   }
 
-  /** Where the rest of a DATA frame may be read to; null: anywhere. */
-  room(header: FrameHeader): Room | null {
-    return this.#primary === null && header.epoch === this.#epoch ? this.#backup.room(header) : null
-  }
-
   /** A part of a DATA frame. */
   data(header: FrameHeader, bytes: Buffer, start: number, end: number, now: number): void {
     this.#guard(now, () => {
@@ -178,6 +175,20 @@ export class PairMember {
       if (this.#primary !== null) throw new ReplicationProtocolError('data for an owner')
       this.#backup.heard(now)
       this.#backup.data(header, bytes, start, end)
+    })
+  }
+
+  /** Where the rest of a DATA frame may be put; {@link PairMember.put} follows. @returns null: nowhere, it comes as data */
+  keep(header: FrameHeader): Kept | null {
+    const bytesCount = this.#linked && !this.#handedOver && this.#primary === null && header.epoch === this.#epoch
+    return bytesCount ? this.#backup.keep(header) : null
+  }
+
+  /** So many bytes of a DATA frame, `header.length`, were put where {@link PairMember.keep} said. */
+  put(header: FrameHeader, now: number): void {
+    this.#guard(now, () => {
+      this.#backup.heard(now)
+      this.#backup.put(header)
     })
   }
 

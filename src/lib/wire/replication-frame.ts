@@ -133,19 +133,14 @@ export function readFrameHeader(from: Buffer, at: number, into: FrameHeader, set
   into.acknowledged = readUInt53(from, at + 24, 'the acknowledged offset')
 }
 
-/** Memory that bytes may be read into, from `start` on, `length` of them at most. */
-export interface Room {
-  bytes: Buffer
-  start: number
-  length: number
-}
-
 /** Where a parser delivers. What it is handed is valid only during the call. */
 export interface FrameSink {
   /** A whole frame, of any type but DATA. */
   frame(header: FrameHeader, payload: Buffer): void
   /** A part of a DATA frame, as it came: `header.offset` is the offset of its first byte, `header.length` its length. */
   data(header: FrameHeader, bytes: Buffer, start: number, end: number): void
+  /** The same of a part that did not pass through the parser; for a reader that calls {@link FrameParser.put}. */
+  put?(header: FrameHeader): void
 }
 
 /** Takes the stream in pieces of any size. Keeps at most one header and one control payload; DATA passes through. */
@@ -181,6 +176,20 @@ export class FrameParser {
     if (this.#broken) throw new ReplicationProtocolError('the stream is broken already')
     this.#broken = true
     for (let at = start; at < end;) at = this.#dataLeft > 0 ? this.#data(bytes, at, end) : this.#control(bytes, at, end)
+    this.#broken = false
+  }
+
+  /**
+   * The reader has put so many bytes of {@link FrameParser.coming} where they are kept.
+   *
+   * @throws what the sink throws
+   */
+  put(length: number): void {
+    this.#broken = true
+    this.#header.length = length
+    this.#sink.put?.(this.#header)
+    this.#header.offset += length
+    this.#dataLeft -= length
     this.#broken = false
   }
 
