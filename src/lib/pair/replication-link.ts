@@ -34,7 +34,7 @@ const OUTBOX_MARGIN = 67_108_864
  * While spliced bytes are on their way, more are gathered until so many wait, or for so long, ms: each batch wakes the other
  * server's process once and is acknowledged once. The next acknowledgement lets them go at once.
  */
-const BATCH = 524_288
+const BATCH = 1_048_576
 const BATCH_MS = 5
 
 export interface ReplicationLinkOwner extends FrameSink {

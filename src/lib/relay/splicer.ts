@@ -2,7 +2,7 @@ import type {Side} from './connection.js'
 import {PipePool} from './pipe-pool.js'
 
 /** Bytes of one splice from a socket. */
-export const SPLICE_LENGTH = 262_144
+export const SPLICE_LENGTH = 524_288
 
 /** Reads of at least so many bytes speak for splicing, splices of fewer than `small` against it. */
 const PLAIN = {large: 16_384, small: 4096}
