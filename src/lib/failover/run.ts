@@ -42,6 +42,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const stage = await PairStage.up({
     ...topology,
     replicationRttMs: topology.replicationAckMs,
+    linkEngine: topology.linkEngine,
     smallDisks: scenario.steps.some((step) => step.do === 'fillDisk'),
   })
   try {

@@ -108,6 +108,8 @@ export const scenarioSchema = z.strictObject({
       rttMs: ms.default(20),
       /** Round trip of the replication links. */
       replicationAckMs: ms.default(0),
+      /** bridge: as fast as the machine, without round trips, and links cannot be disturbed. */
+      linkEngine: z.enum(['auto', 'bridge']).default('auto'),
       onBackupLoss: z.enum(['solo', 'stall']).default('solo'),
       /** Bytes of a backup's journals. */
       journalLimit: z.int().min(1_048_576).optional(),
@@ -116,6 +118,10 @@ export const scenarioSchema = z.strictObject({
       /** Who decides which server owns the addresses: the two between themselves, or an etcd that is started for it. */
       coordination: z.enum(['static', 'etcd']).default('static'),
     })
+    .refine(
+      ({linkEngine, rttMs, replicationAckMs}) => linkEngine === 'auto' || rttMs + replicationAckMs === 0,
+      'linkEngine: bridge takes no round trips: set rttMs and replicationAckMs to 0',
+    )
     .prefault({}),
   load: z.array(load).min(1).max(16),
   steps: z.array(step).max(64),

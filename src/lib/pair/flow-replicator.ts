@@ -3,10 +3,8 @@ import type {Kicker} from '../gate/kicker.js'
 import type {PairDatapath} from '../gate/pair-datapath.js'
 import {EADDRNOTAVAIL} from '../kernel/errno.js'
 import {readLeg, type LegState} from '../kernel/leg-state.js'
-import {allocate, sys, type Memory} from '../kernel/libc.js'
-import {Pipe} from '../kernel/pipe.js'
-import {hasReceivedFin, peekReceiveQueue, unreadLength} from '../kernel/receive-queue.js'
-import {peekSendQueue, unacknowledged} from '../kernel/send-queue.js'
+import {sys, type Memory} from '../kernel/libc.js'
+import type {Pipe} from '../kernel/pipe.js'
 import {localName, socketNames} from '../kernel/socket-names.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
 import {bindAddressNoPort, setLocalPortRange} from '../kernel/tcp-socket.js'
@@ -20,6 +18,7 @@ import type {RawEndpoint} from '../wire/leg-record.js'
 import type {Direction} from '../wire/replication-frame.js'
 import {gatedKeyOf, PairFlow, type PairLeg} from './pair-flow.js'
 import type {ReplicationLink} from './replication-link.js'
+import {acknowledgedOf, SocketQueues} from './socket-queues.js'
 import type {SourceAddresses} from './source-addresses.js'
 
 /** Entries of a flow stay for so long after its end, ms: its last acknowledgement may have to be said again. */
@@ -33,9 +32,6 @@ const NO_ENDPOINT: RawEndpoint = {address: Buffer.alloc(16), port: 0}
 
 /** What a connection that nobody replicates may say, also when this server is fenced. */
 const UNREPLICATED = Permit.Ungated | Permit.Fin | Permit.AnyFin | Permit.Rst | Permit.Fenced
-
-/** Room for what is queued between the look at a send queue's length and the look into it. */
-const PEEK_MARGIN = 65_536
 
 const DIRECTIONS: readonly Direction[] = [0, 1]
 
@@ -69,15 +65,12 @@ export class FlowReplicator implements Replicator {
   failed = 0
   /** By the connection's name, in the order of their ends. */
   readonly #forgotten = new Map<string, Forgotten>()
-  /** What the two directions' send queues held when they were looked into last. */
-  readonly #peeked: [Memory, Memory] = [allocate(PEEK_MARGIN), allocate(PEEK_MARGIN)]
+  readonly #queues = new SocketQueues()
   /** Legs of which more may be acknowledged since the last turn. */
   readonly #gated: PairLeg[] = []
   #dialled: PairFlow | null = null
   /** For a copy of what is spliced next. */
   #copy: Pipe | null = null
-  /** For a look into what a side has in its pipe. */
-  readonly #look = Pipe.open()
   #repeat = false
 
   constructor(
@@ -296,22 +289,13 @@ export class FlowReplicator implements Replicator {
       return {from: 0, parts: bytes !== null && bytes.length > 0 ? [bytes] : []}
     }
 
-    return this.#pendingOf(direction === 0 ? connection.near : connection.far, direction)
+    return this.#queues.pending(direction === 0 ? connection.near : connection.far, direction)
   }
 
   unread(id: number, direction: Direction): Unread | null {
     const flow = this.flows.get(id)
     if (flow === undefined || (direction === 1 && !flow.farOpen)) return null
-    const {fd, ended} = direction === 0 ? flow.connection.near : flow.connection.far
-    if (fd < 0 || ended) return null
-    // In this order: behind a FIN nothing comes any more.
-    const closed = hasReceivedFin(fd)
-    const length = unreadLength(fd)
-    if (this.#peeked[direction].bytes.length < length) this.#peeked[direction] = allocate(2 * length)
-    const memory = this.#peeked[direction]
-    // Of an empty queue a look would take the error of a reset connection away.
-    const bytes = memory.bytes.subarray(0, length > 0 ? peekReceiveQueue(fd, memory) : 0)
-    return bytes.length === 0 && !closed ? null : {bytes, ended: closed}
+    return this.#queues.unread(direction === 0 ? flow.connection.near : flow.connection.far, direction)
   }
 
   /** Says what may be acknowledged: at the end of a turn, once for each leg, however many frames it came in. */
@@ -400,33 +384,6 @@ export class FlowReplicator implements Replicator {
     return state
   }
 
-  #pendingOf(from: Side, direction: Direction): Pending {
-    const {peer} = from
-    if (peer.gone) return {from: from.received, parts: []}
-    const needed = unacknowledged(peer.fd) + from.waiting + PEEK_MARGIN
-    if (this.#peeked[direction].bytes.length < needed) this.#peeked[direction] = allocate(2 * needed)
-    const memory = this.#peeked[direction]
-    let length = peekSendQueue(peer.fd, memory)
-    if (from.pipe !== null) length += this.#lookInto(from.pipe, memory, length)
-    const first = from.received - from.heldLength - length
-    // What stands before offset 0 is the relay's own: the backup has it with the far leg.
-    const start = Math.max(0, -first)
-    const parts: Buffer[] = []
-    if (start < length) parts.push(memory.bytes.subarray(start, length))
-    if (from.heldLength > 0 && from.held !== null) {
-      const at = from.heldAt - from.held.address + Math.max(0, start - length)
-      const end = from.heldAt - from.held.address + from.heldLength
-      if (at < end) parts.push(from.held.bytes.subarray(at, end))
-    }
-
-    return {from: Math.max(0, first), parts}
-  }
-
-  #lookInto(pipe: Pipe, into: Memory, at: number): number {
-    if (!this.#look.copy(pipe)) throw new Error('a pipe cannot be looked into')
-    return this.#look.read(into.address + at)
-  }
-
   #forgetLater(key: GatedKey): void {
     const name = nameOf(key)
     this.#forgotten.delete(name)
@@ -440,15 +397,3 @@ export class FlowReplicator implements Replicator {
 }
 
 const nameOf = ({local, remote}: GatedKey): string => `${local.address} ${local.port} ${remote.address} ${remote.port}`
-
-/** What the peer that this side's bytes go to has acknowledged of them, our FIN counted as one more. */
-function acknowledgedOf(from: Side): number {
-  const {peer} = from
-  if (peer.gone) return from.received + (from.ended ? 1 : 0)
-  if (peer.fd < 0) return 0
-  const queued = unacknowledged(peer.fd)
-  const given = from.received - from.waiting
-  if (!peer.shut) return Math.max(0, given - queued)
-  // Our FIN is the last of what is queued.
-  return queued === 0 ? given + 1 : Math.max(0, given - queued + 1)
-}
