@@ -1,7 +1,8 @@
 import {readFarLeg} from '../wire/far-leg.js'
 import {readLegRecord, readRawEndpoint, LEG_RECORD_LENGTH, type LegRecord} from '../wire/leg-record.js'
 import {FrameHeader, FrameType, ReplicationProtocolError, type Direction} from '../wire/replication-frame.js'
-import {Journal, JournalMemory, type FlowJournal, type Keeper, type Kept} from './journal.js'
+import {JournalMemory, type Keeper, type Kept} from './journal-memory.js'
+import {Journal, type FlowJournal} from './journal.js'
 import type {ReplicationSettings} from './settings.js'
 
 /** What a takeover does with one flow. */

@@ -1,6 +1,6 @@
 import {FrameHeader, FrameType, ReplicationProtocolError, REFUSE_LENGTH} from '../wire/replication-frame.js'
 import {Backup, type Payload, type TakeoverFlow} from './backup.js'
-import {JournalFullError, type Keeper, type Kept} from './journal.js'
+import {JournalFullError, type Keeper, type Kept} from './journal-memory.js'
 import {decide, Standing, type ClaimReason, type Coordinator, type Evidence, type Member} from './ownership.js'
 import {Primary, type PrimaryOutput} from './primary.js'
 import type {ReplicationSettings} from './settings.js'

@@ -1,20 +1,14 @@
-import {MAX_FAR_LEG_LENGTH, writeFarLeg, type FarLeg} from '../wire/far-leg.js'
-import {
-  LEG_RECORD_LENGTH,
-  writeLegRecord,
-  writeRawEndpoint,
-  type LegRecord,
-  type RawEndpoint,
-} from '../wire/leg-record.js'
+import type {FarLeg} from '../wire/far-leg.js'
+import type {LegRecord, RawEndpoint} from '../wire/leg-record.js'
 import {
   FLOW_LENGTH,
-  FrameHeader,
   FrameType,
-  MAX_PAYLOAD,
   ReplicationProtocolError,
   type Direction,
+  type FrameHeader,
 } from '../wire/replication-frame.js'
 import type {Payload, Send, TakeoverFlow} from './backup.js'
+import {FlowFrames} from './flow-frames.js'
 import {Lease} from './lease.js'
 import type {Coordinator, Evidence} from './ownership.js'
 import {PrimaryFlow, type PrimaryStream} from './primary-flow.js'
@@ -76,13 +70,10 @@ export class Primary {
   kept = 0
   readonly #settings: ReplicationSettings
   readonly #coordinator: Coordinator
-  readonly #send: Send
+  readonly #frames: FlowFrames
   readonly #output: PrimaryOutput
   #epoch: number
   readonly #raised: (epoch: number) => void
-  readonly #header = new FrameHeader()
-  readonly #flowPayload = Buffer.alloc(FLOW_LENGTH)
-  readonly #legPayload = Buffer.alloc(MAX_FAR_LEG_LENGTH)
   readonly #untold: number[] = []
   #link: LinkState = 'down'
   #links = 0
@@ -111,7 +102,7 @@ export class Primary {
     this.#settings = settings
     this.#epoch = epoch
     this.#coordinator = coordinator
-    this.#send = send
+    this.#frames = new FlowFrames(send)
     this.#output = output
     this.lease = new Lease(settings.leaseMs)
     this.lease.becomeAlone()
@@ -180,7 +171,7 @@ export class Primary {
     flow.attempt++
     flow.farHeld = false
     flow.ready = false
-    if (flow.told) this.#sendLeg(flow, now)
+    if (flow.told) this.#frames.leg(flow, now)
     this.#release(flow)
   }
 
@@ -190,7 +181,7 @@ export class Primary {
     const stream = flow.stream(direction)
     if (stream.ended) throw new Error(`bytes of flow ${id} after its end`)
     if (direction === 1 && !flow.ready) throw new Error(`bytes of flow ${id} from upstream before it is ready`)
-    if (flow.told) this.#sendData(flow, direction, stream.received, bytes, start, end)
+    if (flow.told) this.#frames.data(flow, direction, stream.received, bytes, start, end)
     stream.received += end - start
     this.#account(flow)
     this.#openGate(flow, direction)
@@ -201,7 +192,7 @@ export class Primary {
     const flow = this.#flow(id)
     const stream = flow.stream(direction)
     stream.ended = true
-    if (flow.told) this.#frame(FrameType.END, id, direction, stream.received, 0, null)
+    if (flow.told) this.#frames.send(FrameType.END, id, direction, stream.received, 0, null)
     this.#account(flow)
     this.#openGate(flow, direction)
     this.#closeIfFinished(flow)
@@ -221,7 +212,7 @@ export class Primary {
   /** A leg was reset. */
   abort(id: number): void {
     const flow = this.#flow(id)
-    if (flow.told) this.#frame(FrameType.ABORT, id, 0, 0, 0, null)
+    if (flow.told) this.#frames.send(FrameType.ABORT, id, 0, 0, 0, null)
     this.#forget(flow)
   }
 
@@ -246,7 +237,7 @@ export class Primary {
       this.#account(flow)
     }
 
-    this.#frame(FrameType.SNAPSHOT_BEGIN, 0, 0, 0, 0, null)
+    this.#frames.send(FrameType.SNAPSHOT_BEGIN, 0, 0, 0, 0, null)
     this.#judgePause()
     if (!holds && (!this.lease.alone || this.lease.given)) this.#becomeAlone('fresh', true)
   }
@@ -280,8 +271,8 @@ export class Primary {
     if (now >= this.#nextBeat) {
       this.#nextBeat = now + this.#settings.heartbeatMs
       this.lease.beat(now)
-      this.#sendTrims()
-      this.#frame(FrameType.HEARTBEAT, 0, 0, Math.floor(now * 1000), this.#output.setupClock(), null)
+      this.#frames.trims(this.flows.values())
+      this.#frames.send(FrameType.HEARTBEAT, 0, 0, Math.floor(now * 1000), this.#output.setupClock(), null)
     }
 
     if (this.#link === 'snapshot') this.#snapshot(now)
@@ -334,10 +325,10 @@ export class Primary {
    */
   handOver(now: number): void {
     if (this.#link !== 'paired') throw new Error('no backup holds the flows')
-    this.#sendTrims()
+    this.#frames.trims(this.flows.values())
     this.lease.give()
     this.#handedOverAt = now
-    this.#frame(FrameType.HANDOVER, 0, 0, 0, 0, null)
+    this.#frames.send(FrameType.HANDOVER, 0, 0, 0, 0, null)
   }
 
   #down(): void {
@@ -400,14 +391,7 @@ export class Primary {
       budget -= FLOW_LENGTH
       for (const direction of [0, 1] as const) {
         const unread = this.#output.unread(flow.id, direction)
-        if (unread === null) continue
-        const stream = flow.stream(direction)
-        const {bytes, ended} = unread
-        this.#sendData(flow, direction, stream.received, bytes, 0, bytes.length)
-        const end = stream.received + bytes.length
-        if (ended) this.#frame(FrameType.END, flow.id, direction, end, 0, null)
-        stream.ahead = end + (ended ? 1 : 0)
-        budget -= bytes.length
+        if (unread !== null) budget -= this.#frames.unread(flow, direction, unread)
       }
     }
 
@@ -417,69 +401,15 @@ export class Primary {
   #endSnapshot(now: number): void {
     this.#link = 'ending'
     this.lease.becomePaired(now)
-    this.#frame(FrameType.SNAPSHOT_END, 0, 0, 0, 0, null)
+    this.#frames.send(FrameType.SNAPSHOT_END, 0, 0, 0, 0, null)
     this.#judgePause()
   }
 
-  /** Tells the backup of a flow as it is now. Returns bytes sent, roughly. */
+  /** Tells the backup of a flow as it is now. @returns bytes sent, roughly */
   #tell(flow: PrimaryFlow, now: number): number {
-    const pending = [this.#output.pending(flow.id, 0), this.#output.pending(flow.id, 1)] as const
-    const bases = pending.map(({from}) => from)
-    writeLegRecord(this.#flowPayload, 0, aged(flow.near, flow.nearAt, now))
-    writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH, flow.dialFrom)
-    writeRawEndpoint(this.#flowPayload, LEG_RECORD_LENGTH + 18, flow.dialTo)
-    this.#frame(FrameType.FLOW, flow.id, 0, bases[0], bases[1], this.#flowPayload)
-    flow.told = true
-    if (flow.far !== null) this.#sendLeg(flow, now)
-    let sent = FLOW_LENGTH
-    for (const direction of [0, 1] as const) {
-      const stream = flow.stream(direction)
-      let at = bases[direction]
-      stream.held = at
-      stream.ahead = 0
-      stream.trimmed = at
-      stream.acknowledged = Math.max(stream.acknowledged, at)
-      for (const bytes of pending[direction].parts) {
-        this.#sendData(flow, direction, at, bytes, 0, bytes.length)
-        at += bytes.length
-        sent += bytes.length
-      }
-
-      if (at !== stream.received)
-        throw new Error(`flow ${flow.id}: pending bytes end at ${at}, ${stream.received} were received`)
-      if (stream.ended) this.#frame(FrameType.END, flow.id, direction, stream.received, 0, null)
-    }
-
+    const sent = this.#frames.flow(flow, [this.#output.pending(flow.id, 0), this.#output.pending(flow.id, 1)], now)
     this.#account(flow)
     return sent
-  }
-
-  #sendLeg(flow: PrimaryFlow, now: number): void {
-    const far = flow.far as FarLeg
-    const length = writeFarLeg(this.#legPayload, 0, {...far, record: aged(far.record, flow.farAt, now)})
-    this.#frame(FrameType.LEG, flow.id, 1, flow.attempt, 0, this.#legPayload, 0, length)
-  }
-
-  #sendData(flow: PrimaryFlow, direction: Direction, offset: number, bytes: Payload, start: number, end: number): void {
-    const stream = flow.stream(direction)
-    const trimmed = Math.min(stream.acknowledged, offset)
-    for (let at = start; at < end; at += MAX_PAYLOAD) {
-      const partEnd = Math.min(end, at + MAX_PAYLOAD)
-      this.#frame(FrameType.DATA, flow.id, direction, offset + at - start, trimmed, bytes, at, partEnd)
-    }
-
-    stream.trimmed = Math.max(stream.trimmed, trimmed)
-  }
-
-  #sendTrims(): void {
-    for (const flow of this.flows.values()) {
-      for (const direction of [0, 1] as const) {
-        const stream = flow.stream(direction)
-        if (!flow.told || stream.trimmed === stream.acknowledged) continue
-        stream.trimmed = stream.acknowledged
-        this.#frame(FrameType.ACK, flow.id, direction, 0, stream.acknowledged, null)
-      }
-    }
   }
 
   #held({flow: id, direction, offset}: FrameHeader): void {
@@ -528,7 +458,7 @@ export class Primary {
 
   #closeIfFinished(flow: PrimaryFlow): void {
     if (!flow.streams[0].finished || !flow.streams[1].finished || !this.flows.has(flow.id)) return
-    if (flow.told) this.#frame(FrameType.CLOSE, flow.id, 0, 0, 0, null)
+    if (flow.told) this.#frames.send(FrameType.CLOSE, flow.id, 0, 0, 0, null)
     this.#forget(flow)
     this.#output.closed(flow.id)
   }
@@ -566,29 +496,4 @@ export class Primary {
     if (flow === undefined) throw new Error(`flow ${id} is not known`)
     return flow
   }
-
-  #frame(
-    type: FrameType,
-    flow: number,
-    direction: Direction,
-    offset: number,
-    acknowledged: number,
-    payload: Payload | null,
-    start = 0,
-    end = payload === null ? 0 : payload.length,
-  ): void {
-    const header = this.#header
-    header.type = type
-    header.flow = flow
-    header.direction = direction
-    header.offset = offset
-    header.acknowledged = acknowledged
-    header.length = end - start
-    this.#send(header, payload, start)
-  }
-}
-
-/** A record as it is to be sent now: the timestamp in it has grown older since it was read. */
-function aged(record: LegRecord, readAt: number, now: number): LegRecord {
-  return {...record, ageMs: Math.min(0xff_ff_ff_ff, record.ageMs + Math.max(0, Math.round(now - readAt)))}
 }

@@ -1,14 +1,8 @@
 import {expect} from 'chai'
 import fc from 'fast-check'
 
-import {
-  Journal,
-  JournalFullError,
-  JournalMemory,
-  StreamJournal,
-  type Keeper,
-  type Kept,
-} from '../../../src/lib/replication/journal.js'
+import {JournalFullError, JournalMemory, type Keeper, type Kept} from '../../../src/lib/replication/journal-memory.js'
+import {Journal, StreamJournal} from '../../../src/lib/replication/journal.js'
 import {ReplicationProtocolError} from '../../../src/lib/wire/replication-frame.js'
 import {legRecord} from './legs.js'
 
