@@ -32,6 +32,8 @@ export const stepOf = (gateway: number, handshake: number): number => gateway * 
 export const GIVE_UP = -1
 /** There is nothing better than to wait for this dial, until the connect deadline. */
 export const STAY = -2
+/** The same for now: ask again after another silence. */
+export const WAIT = -3
 
 /** Gateways of one service, at most: the history is bits of a number. */
 export const MAX_GATEWAYS = 30
@@ -56,6 +58,8 @@ export class DialHistory {
 export interface DialCandidate {
   readonly preferred: boolean
   zeroRttFits(now: number): boolean
+  /** Others have just been accepted with the zero-RTT handshake: silence says nothing about it. */
+  zeroRttPasses(now: number): boolean
 }
 
 export interface DialPolicy {
@@ -123,8 +127,9 @@ export function nextDial(
     case Outcome.Silent: {
       const other = policy.retryOtherGateway ? otherGateway(history, candidates, policy, now) : GIVE_UP
       if (other !== GIVE_UP) return other
-      if (handshakeOf(step) === ZERO_RTT && (history.ordinary & bit) === 0) return take(history, gateway, ORDINARY)
-      return STAY
+      if (handshakeOf(step) === ORDINARY || (history.ordinary & bit) !== 0) return STAY
+      // The kernel sends the opening again; another dial would have to be for another connection once it gets through.
+      return candidates[gateway].zeroRttPasses(now) ? WAIT : take(history, gateway, ORDINARY)
     }
 
     default: {

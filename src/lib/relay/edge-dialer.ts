@@ -47,6 +47,10 @@ export class EdgeGateway {
   zeroRttFits(now: number): boolean {
     return this.health.zeroRttFits(now)
   }
+
+  zeroRttPasses(now: number): boolean {
+    return this.health.zeroRttPasses(now)
+  }
 }
 
 /** What makes an edge process one instance: its random name and the counter of its connections. */

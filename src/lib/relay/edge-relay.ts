@@ -15,6 +15,7 @@ import {
   Outcome,
   OUTCOMES,
   STAY,
+  WAIT,
   ZERO_RTT,
   firstDial,
   gatewayOf,
@@ -288,6 +289,11 @@ export class EdgeRelay extends Relay<EdgeConnection> {
       return
     }
 
+    if (step === WAIT) {
+      this.armConfirmation(connection)
+      return
+    }
+
     this.noteFailure(connection, Outcome.Silent)
     this.redial(connection, step, Outcome.Silent)
   }
@@ -487,6 +493,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
 
     const gateway = connection.service.gateways[gatewayOf(connection.step)]
     gateway.accepted[handshakeOf(connection.step)]++
+    if (handshakeOf(connection.step) === ZERO_RTT) gateway.health.servedZeroRtt(this.loop.now)
     gateway.confirmedMs.add(performance.now() - connection.dialledAt)
     if (gateway.health.succeeded()) this.log.info('gateway-up', () => `gateway ${gateway.name} is up`)
     if (near.heldLength === 0) this.transfer.drop(near)

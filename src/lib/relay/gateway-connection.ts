@@ -28,6 +28,10 @@ export class GatewayConnection extends Connection {
   readonly replyAt = addressOf(this.reply)
   key!: PreambleKey
   readonly preambleMac = Buffer.alloc(MAC_LENGTH)
+  /** Its nonce, for as long as nothing was passed on; −1: there is none to give back. */
+  counter = -1
+  instanceHigh = 0
+  instanceLow = 0
   connectStarted = 0
   /** Counts those of its origin; null before one is dialled, and when nobody counts. */
   origin: Meter | null = null

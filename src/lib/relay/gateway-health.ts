@@ -4,6 +4,12 @@ const FAILURES_TO_DOWN = 2
 /** How long the zero-RTT handshake is left alone with a gateway that answered it with an RST, in ms. */
 export const ZERO_RTT_BLOCK_MS = 10_000
 
+/**
+ * Within so long after a zero-RTT opening that was accepted, ms, silence is the gateway's or its network's: what drops such
+ * openings would have dropped that one.
+ */
+export const ZERO_RTT_TRUST_MS = 3000
+
 export type GatewayState = 'unknown' | 'up' | 'suspect' | 'down'
 
 /**
@@ -17,6 +23,7 @@ export class GatewayHealth {
   /** The shortest of the last round trips: from the preamble of a health check sent to its reply, in ms; 0 when unknown. */
   rttMs = 0
   private failures = 0
+  private zeroRttServedAt = Number.NEGATIVE_INFINITY
   private zeroRttBlockedUntil = Number.NEGATIVE_INFINITY
   private readonly samples: number[] = []
 
@@ -42,6 +49,16 @@ export class GatewayHealth {
   /** The gateway answered a zero-RTT handshake with an RST: it lacks the program, or does not listen. */
   blockZeroRtt(now: number): void {
     this.zeroRttBlockedUntil = now + ZERO_RTT_BLOCK_MS
+  }
+
+  /** It accepted a zero-RTT opening. */
+  servedZeroRtt(now: number): void {
+    this.zeroRttServedAt = now
+  }
+
+  /** An ordinary handshake would fare no better than a zero-RTT one that nothing is heard of. */
+  zeroRttPasses(now: number): boolean {
+    return now - this.zeroRttServedAt < ZERO_RTT_TRUST_MS
   }
 
   zeroRttFits(now: number): boolean {

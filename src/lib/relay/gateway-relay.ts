@@ -196,6 +196,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   protected override close(connection: GatewayConnection, withReset: boolean): void {
     if (connection.state === STATE_PREAMBLE) this.pending.remove(connection)
     this.leaveOrigin(connection)
+    this.giveBackNonce(connection)
     super.close(connection, withReset)
   }
 
@@ -305,6 +306,10 @@ export class GatewayRelay extends Relay<GatewayConnection> {
       this.refuse(connection, verdict)
       return
     }
+
+    connection.instanceHigh = preamble.instanceHigh
+    connection.instanceLow = preamble.instanceLow
+    connection.counter = preamble.counter
 
     this.clockOffsets.note(preamble, unixNow)
     if (!preamble.local) {
@@ -419,6 +424,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     const {near, flow} = connection
     if (flow !== null) flow.farOpen = true
     if (near.heldLength === 0) this.transfer.drop(near)
+    connection.counter = -1
     connection.state = STATE_ANSWERING
     this.loop.timers.arm(connection.timer, this.loop.now + ANSWER_DELAY_MS)
   }
@@ -452,6 +458,15 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     if (verdict !== Admission.Granted) return verdict === Admission.TooMany ? 'origin-connections' : 'origin-rate'
     connection.origin = meter
     return null
+  }
+
+  /** An edge that has given this dial up, and of which the origin has no byte, may come again with the same nonce. */
+  private giveBackNonce(connection: GatewayConnection): void {
+    const {counter, instanceHigh, instanceLow, near, preambleEnd, preambleLength} = connection
+    if (counter < 0) return
+    connection.counter = -1
+    const passedOn = preambleLength - preambleEnd - near.heldLength
+    if (passedOn === 0) this.gate.release(instanceHigh, instanceLow, counter)
   }
 
   private leaveOrigin(connection: GatewayConnection): void {
@@ -544,6 +559,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     writeReply(reply, 0, status, reason, challenge, connection.key, connection.preambleMac)
     sys.send(near.fd, replyAt, REPLY_LENGTH, MSG_NOSIGNAL | MSG_MORE)
     shutdownWrite(near.fd)
+    connection.counter = -1
     connection.state = STATE_PARTING
     this.loop.timers.arm(connection.timer, this.loop.now + PARTING_MS)
     this.discard(connection)

@@ -78,6 +78,11 @@ export class PreambleGate {
     }
   }
 
+  /** Of a connection that was admitted nothing was passed on, and nothing will be. */
+  release(instanceHigh: number, instanceLow: number, counter: number): void {
+    this.replay.window.release(instanceHigh, instanceLow, counter)
+  }
+
   /** The challenge for the edge instance of a preamble; 16 bytes. */
   challenge(bytes: Buffer, {nonceAt}: Preamble, now: number): Buffer {
     return this.replay.challenge(bytes.subarray(nonceAt, nonceAt + NONCE_LENGTH / 2), now + this.monotonicOffset)

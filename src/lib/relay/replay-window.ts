@@ -93,6 +93,17 @@ export class ReplayWindow {
     return result
   }
 
+  /**
+   * Gives back a nonce that was claimed for a connection of which nothing was passed on: it may come once more. Those a
+   * window before it are too old from here on.
+   */
+  release(high: number, low: number, counter: number): void {
+    const entry = this.locate(high, low)
+    if (entry < 0) return
+    const claimed = Math.floor(counter / WINDOW) + 1
+    Atomics.compareExchange(this.words, SLOTS_AT + entry * WINDOW + (counter % WINDOW), claimed | 0, (claimed - 1) | 0)
+  }
+
   /** Instances known. */
   get instances(): number {
     let count = 0

@@ -8,6 +8,7 @@ import {
   OUTCOMES,
   Outcome,
   STAY,
+  WAIT,
   ZERO_RTT,
   firstDial,
   gatewayOf,
@@ -16,9 +17,9 @@ import {
   type DialCandidate,
 } from '../../../src/lib/relay/dial-plan.js'
 
-const up: DialCandidate = {preferred: true, zeroRttFits: () => true}
-const down: DialCandidate = {preferred: false, zeroRttFits: () => true}
-const noZeroRtt: DialCandidate = {preferred: true, zeroRttFits: () => false}
+const up: DialCandidate = {preferred: true, zeroRttFits: () => true, zeroRttPasses: () => false}
+const down: DialCandidate = {preferred: false, zeroRttFits: () => true, zeroRttPasses: () => false}
+const noZeroRtt: DialCandidate = {preferred: true, zeroRttFits: () => false, zeroRttPasses: () => false}
 const policy = {zeroRtt: true, retryOtherGateway: true}
 
 /** The steps that a sequence of outcomes leads to, as `0z` (gateway 0, zero-RTT), `1o`, `stay`, `end`. */
@@ -39,6 +40,7 @@ function walk(candidates: DialCandidate[], outcomes: number[], options: Partial<
 function name(step: number): string {
   if (step === GIVE_UP) return 'end'
   if (step === STAY) return 'stay'
+  if (step === WAIT) return 'wait'
   return `${gatewayOf(step)}${handshakeOf(step) === ZERO_RTT ? 'z' : 'o'}`
 }
 
@@ -102,6 +104,13 @@ describe('dial plan', () => {
       '0o',
       'stay',
     ])
+  })
+
+  it('waits for a silent gateway while others are accepted by it with the zero-RTT handshake', () => {
+    const passes: DialCandidate = {preferred: true, zeroRttFits: () => true, zeroRttPasses: () => true}
+    expect(walk([passes], [Outcome.Silent])).to.deep.equal(['0z', 'wait'])
+    expect(walk([passes, up], [Outcome.Silent])).to.deep.equal(['0z', '1z'])
+    expect(walk([passes], [Outcome.Silent], {zeroRtt: false})).to.deep.equal(['0o', 'stay'])
   })
 
   it('always ends', () => {

@@ -1,7 +1,7 @@
 import {expect} from 'chai'
 
 import {ClockOffsets} from '../../../src/lib/relay/clock-offsets.js'
-import {GatewayHealth, ZERO_RTT_BLOCK_MS} from '../../../src/lib/relay/gateway-health.js'
+import {GatewayHealth, ZERO_RTT_BLOCK_MS, ZERO_RTT_TRUST_MS} from '../../../src/lib/relay/gateway-health.js'
 import {JsonLines} from '../../../src/lib/relay/json-lines.js'
 import {LatencyHistogram} from '../../../src/lib/relay/latency-histogram.js'
 import {OriginAllowList} from '../../../src/lib/relay/origin-allow-list.js'
@@ -28,6 +28,14 @@ describe('gateway health', () => {
     health.blockZeroRtt(100)
     expect(health.zeroRttFits(100 + ZERO_RTT_BLOCK_MS - 1)).to.equal(false)
     expect(health.zeroRttFits(100 + ZERO_RTT_BLOCK_MS)).to.equal(true)
+  })
+
+  it('trusts the zero-RTT handshake for a while after one was accepted', () => {
+    const health = new GatewayHealth()
+    expect(health.zeroRttPasses(0)).to.equal(false)
+    health.servedZeroRtt(100)
+    expect(health.zeroRttPasses(100 + ZERO_RTT_TRUST_MS - 1)).to.equal(true)
+    expect(health.zeroRttPasses(100 + ZERO_RTT_TRUST_MS)).to.equal(false)
   })
 
   it('takes the shortest of the last eight round trips', () => {

@@ -32,6 +32,23 @@ describe('replay window', () => {
     expect(window.claim(1, 2, 2 ** 46 - 1, false, 0)).to.equal(Claim.Duplicate)
   })
 
+  it('takes a nonce that was given back once more, and none before it', () => {
+    const window = fresh()
+    window.release(1, 2, 5)
+    window.claim(1, 2, 5, true, 0)
+    window.release(1, 2, 6)
+    window.release(1, 2, 5)
+    expect(window.claim(1, 2, 5, false, 0)).to.equal(Claim.Fresh)
+    expect(window.claim(1, 2, 5, false, 0)).to.equal(Claim.Duplicate)
+    window.claim(1, 2, 7 + WINDOW, false, 0)
+    // Of a nonce that a later one has replaced nothing is given back.
+    window.release(1, 2, 7)
+    expect(window.claim(1, 2, 7 + WINDOW, false, 0)).to.equal(Claim.Duplicate)
+    window.release(1, 2, 7 + WINDOW)
+    expect(window.claim(1, 2, 7, false, 0)).to.equal(Claim.Duplicate)
+    expect(window.claim(1, 2, 7 + WINDOW, false, 0)).to.equal(Claim.Fresh)
+  })
+
   it('asks again for counters from before the instance was registered', () => {
     const window = fresh()
     window.claim(1, 2, 100, true, 0)
