@@ -22,22 +22,13 @@ import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
 import type {LogLevel, LogLine} from './rate-limited-log.js'
 import {RelayChild} from './relay-child.js'
+import {RelayChildren, type ProcessStatus, type RelayChildWatch} from './relay-children.js'
 import {PacketEcho} from './packet-echo.js'
 import type {ReloadReport} from './reload.js'
 import {planReload, type ReloadPlan} from './reload-plan.js'
 import {ReplayFile} from './replay-file.js'
 import {InstanceDirectory} from './run-directory.js'
 import {edgeTraffic, gatewayTraffic, type EdgeTraffic, type GatewayTraffic} from './status-report.js'
-
-/** How long the processes may take to be ready, ms. */
-const READY_DEADLINE_MS = 15_000
-
-/** A process that dies is started again after this long, doubled each time up to the limit, ms. */
-const RESTART_FIRST_MS = 100
-const RESTART_LIMIT_MS = 5000
-
-/** A process that has lived so long has not died of what killed the one before, ms. */
-const STABLE_MS = 10_000
 
 /** What is left of the drain deadline for the processes to say goodbye, ms. */
 const GOODBYE_MS = 2000
@@ -114,8 +105,12 @@ export class Supervisor {
   private readonly directory: InstanceDirectory
   private readonly admin: AdminSocket
   private readonly startedAt = Date.now()
-  private readonly children: RelayChild[] = []
-  private readonly restartTimers = new Set<NodeJS.Timeout>()
+  private readonly children = new RelayChildren({
+    start: (index, watch) => this.startChild(index, watch),
+    replacing: () => this.settings.pair?.destroySockets(),
+    allEnded: () => this.allEnded(),
+    log: (level, kind, message) => this.log(level, kind, message),
+  })
   private state: SupervisorState = 'starting'
   /** The handshake plane is on. */
   zeroRtt = false
@@ -129,14 +124,10 @@ export class Supervisor {
   private metrics: MetricsServer | null = null
   private keys!: KeyRing
   private config: ProcessConfig
-  private restarts = 0
-  private failuresInARow = 0
-  private aborted = 0
   private drainStarted = 0
   private openAtDrain = 0
   private forceTimer: NodeJS.Timeout | undefined
   private settle!: {resolve: (report: DrainReport) => void; reject: (error: unknown) => void}
-  private progress: (() => void) | null = null
 
   /** @throws OverlayError USAGE for a name that cannot be one */
   constructor(private readonly settings: SupervisorSettings) {
@@ -179,8 +170,7 @@ export class Supervisor {
 
       const control = this.config.role === 'gateway' ? this.config.congestionControl : null
       this.sockets = new ListeningSockets(settings.listeners, settings.processes, control, this.config.pair)
-      for (let i = 0; i < settings.processes; i++) this.spawn(i)
-      await this.allReady()
+      await this.children.start(settings.processes)
       if (settings.echo !== null) {
         const ports = [...new Set(settings.listeners.map(({port}) => port))]
         this.echo = await PacketEcho.listen(settings.echo, ports, this.keys)
@@ -207,7 +197,7 @@ export class Supervisor {
   }
 
   get pids(): number[] {
-    return this.children.map((child) => child.pid)
+    return this.children.all.map((child) => child.pid)
   }
 
   /** Stops accepting and ends when the last connection has, or at the deadline. A second call shortens the deadline. */
@@ -220,16 +210,14 @@ export class Supervisor {
     this.state = 'draining'
     this.drainStarted = Date.now()
     this.settings.manager?.stopping(`draining, at most ${timeoutMs} ms`)
-    for (const timer of this.restartTimers) clearTimeout(timer)
-    this.restartTimers.clear()
+    this.children.stop()
     this.log('info', 'drain', `draining: no new connections, at most ${timeoutMs} ms for those that are open`)
     this.openAtDrain = await this.countOpen()
-    for (const child of this.children) child.send({type: 'drain', deadlineMs: timeoutMs})
+    for (const child of this.children.all) child.send({type: 'drain', deadlineMs: timeoutMs})
     // The processes have the sockets too, and take in what waits there. Nobody would on behalf of one that has died.
     this.sockets?.close()
     this.sockets = null
     this.armForce(timeoutMs + GOODBYE_MS)
-    this.checkEnded()
     return this.ended
   }
 
@@ -246,9 +234,9 @@ export class Supervisor {
       this.settings.manager?.stopping('resetting what is open')
     }
 
-    for (const child of this.children) child.send({type: 'abort'})
+    for (const child of this.children.all) child.send({type: 'abort'})
     this.armForce(GOODBYE_MS)
-    this.checkEnded()
+    this.children.stop()
   }
 
   /**
@@ -304,9 +292,9 @@ export class Supervisor {
     this.listeners = listeners
     this.drainTimeoutMs = read.settings.drainTimeoutMs
     this.shutdownDrainTimeoutMs = read.settings.shutdownDrainTimeoutMs
-    const applying = this.children.map((child, index) => child.apply(config, prepared.fresh[index]))
+    const applying = this.children.all.map((child, index) => child.apply(config, prepared.fresh[index]))
     for (const [index, answer] of (await Promise.allSettled(applying)).entries()) {
-      const child = this.children[index]
+      const child = this.children.all[index]
       if (answer.status === 'fulfilled' || child.hasEnded) continue
       // It would go on by another configuration than the rest, and leave new listeners unserved.
       this.log(
@@ -332,7 +320,7 @@ export class Supervisor {
     this.settings.plane?.setKeys(this.keys)
     this.settings.pair?.setKeys(this.keys)
     this.echo?.setKeys(this.keys)
-    await Promise.all(this.children.map((child) => child.useKeys(json)))
+    await Promise.all(this.children.all.map((child) => child.useKeys(json)))
     this.log(
       'info',
       'keys',
@@ -347,11 +335,11 @@ export class Supervisor {
 
   /** What metrics are made of. */
   async snapshot(): Promise<InstanceSnapshot> {
-    const processes = await this.askProcesses()
+    const processes = await this.children.statuses()
     return {status: this.statusOf(answered(processes)), processes}
   }
 
-  private statusOf(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus {
+  private statusOf(parts: ProcessStatus[]): InstanceStatus {
     const {config, settings} = this
     return {
       role: config.role,
@@ -360,8 +348,8 @@ export class Supervisor {
       pid: process.pid,
       uptimeMs: Date.now() - this.startedAt,
       listen: this.listen,
-      processes: this.children.map(({pid, ready}) => ({pid, ready})),
-      restarts: this.restarts,
+      processes: this.children.all.map(({pid, ready}) => ({pid, ready})),
+      restarts: this.children.restarts,
       keys: this.keyIds(),
       handshake: this.zeroRtt ? (settings.plane?.status() ?? null) : null,
       traffic:
@@ -414,90 +402,29 @@ export class Supervisor {
     this.config = {...this.config, congestionControl: name}
   }
 
-  private spawn(index: number): void {
-    if (!this.sockets) return
-    const child = new RelayChild(
-      this.config,
-      keysJson(this.keys),
-      this.sockets.byProcess[index],
-      this.sockets.replication,
-      {
-        ready: () => this.progress?.(),
-        log: (line) => this.settings.log(line),
-        coordinate: (asking, id, question) => {
-          this.coordinate(asking, id, question).catch((error: Error) => this.log('error', 'etcd', error.message))
-        },
-        ended: (ended, how) => this.childEnded(ended, index, how),
+  private startChild(index: number, {ready, ended}: RelayChildWatch): RelayChild | null {
+    if (!this.sockets) return null
+    const {byProcess, replication} = this.sockets
+    return new RelayChild(this.config, keysJson(this.keys), byProcess[index], replication, {
+      ready,
+      ended,
+      log: (line) => this.settings.log(line),
+      coordinate: (asking, id, question) => {
+        this.coordinate(asking, id, question).catch((error: Error) => this.log('error', 'etcd', error.message))
       },
-    )
-    this.children[index] = child
-  }
-
-  private childEnded(child: RelayChild, index: number, how: string): void {
-    this.aborted += child.aborted
-    if (this.state === 'draining') {
-      this.children.splice(this.children.indexOf(child), 1)
-      this.checkEnded()
-      return
-    }
-
-    if (this.state === 'starting') {
-      this.progress?.()
-      return
-    }
-
-    this.failuresInARow = Date.now() - child.startedAt > STABLE_MS ? 0 : this.failuresInARow + 1
-    const delay = Math.min(RESTART_LIMIT_MS, RESTART_FIRST_MS * 2 ** this.failuresInARow)
-    this.restarts++
-    this.log('error', 'process', `relay process ${child.pid} ended (${how}); another starts in ${delay} ms`)
-    const timer = setTimeout(() => {
-      this.restartTimers.delete(timer)
-      this.settings.pair?.destroySockets()
-      this.spawn(index)
-    }, delay)
-    this.restartTimers.add(timer)
-  }
-
-  private allReady(): Promise<void> {
-    const deadline = Date.now() + READY_DEADLINE_MS
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(
-          new OverlayError('DEADLINE_EXCEEDED', `the relay processes were not ready within ${READY_DEADLINE_MS} ms`),
-        )
-      }, deadline - Date.now())
-      const done = (act: () => void): void => {
-        clearTimeout(timer)
-        this.progress = null
-        act()
-      }
-
-      this.progress = () => {
-        const dead = this.children.find((child) => child.hasEnded)
-        if (this.state === 'draining') {
-          done(() => reject(new OverlayError('DEADLINE_EXCEEDED', 'ended before it was ready')))
-        } else if (dead) {
-          done(() => reject(new OverlayError('INTERNAL', `relay process ${dead.pid} ended at its start`)))
-        } else if (this.children.every((child) => child.ready)) {
-          done(resolve)
-        }
-      }
-
-      this.progress()
     })
   }
 
   private armForce(ms: number): void {
     clearTimeout(this.forceTimer)
     this.forceTimer = setTimeout(() => {
-      for (const child of this.children) child.kill('SIGKILL')
+      this.children.kill()
     }, ms)
   }
 
-  private checkEnded(): void {
-    this.progress?.()
-    if (this.state !== 'draining' || this.children.length > 0) return
-    const report = {open: this.openAtDrain, aborted: this.aborted, durationMs: Date.now() - this.drainStarted}
+  private allEnded(): void {
+    if (this.state !== 'draining') return
+    const report = {open: this.openAtDrain, aborted: this.children.aborted, durationMs: Date.now() - this.drainStarted}
     this.settle.resolve(report)
     // Whoever asked by the admin socket gets the answer before it closes.
     setImmediate(() => {
@@ -507,8 +434,8 @@ export class Supervisor {
 
   private async cleanUp(): Promise<void> {
     clearTimeout(this.forceTimer)
-    for (const timer of this.restartTimers) clearTimeout(timer)
-    for (const child of this.children) child.kill('SIGKILL')
+    this.children.stop()
+    this.children.kill()
     this.settings.manager?.close()
     this.admin.close()
     this.echo?.close()
@@ -520,21 +447,11 @@ export class Supervisor {
     this.directory.remove()
   }
 
-  private async processStatuses(): Promise<(EdgeProcessStatus | GatewayProcessStatus)[]> {
-    return answered(await this.askProcesses())
+  private async processStatuses(): Promise<ProcessStatus[]> {
+    return answered(await this.children.statuses())
   }
 
-  private askProcesses(): Promise<InstanceSnapshot['processes']> {
-    const running = this.children.filter((child) => !child.hasEnded)
-    return Promise.all(
-      running.map(async (child) => ({
-        pid: child.pid,
-        status: child.ready ? await child.status().catch(() => null) : null,
-      })),
-    )
-  }
-
-  private pairStatus(parts: (EdgeProcessStatus | GatewayProcessStatus)[]): InstanceStatus['pair'] {
+  private pairStatus(parts: ProcessStatus[]): InstanceStatus['pair'] {
     const {pair} = this.settings
     const own = parts[0]?.pair
     return pair === null || !own ? null : {...own, datapath: pair.counters()}
@@ -543,7 +460,7 @@ export class Supervisor {
   private coordinationEvents(): CoordinationEvents {
     return {
       certainUntil: (until) => {
-        for (const child of this.children) child.send({type: 'certain-until', until})
+        for (const child of this.children.all) child.send({type: 'certain-until', until})
       },
       trouble: (message) => {
         if (message === null) this.log('info', 'etcd', 'etcd answers again')
@@ -559,20 +476,19 @@ export class Supervisor {
   }
 
   private async pairAction(action: PairAction): Promise<object> {
-    const child = this.children.find(({ready, hasEnded}) => ready && !hasEnded)
-    if (!child) throw new OverlayError('NOT_PAIRED', 'the relay process is being started')
-    await child.pair(action)
+    await this.children.pair(action)
     return {done: action}
   }
 
   private statusLine(): string {
-    const processes = `${this.children.length} ${this.children.length === 1 ? 'process' : 'processes'}`
+    const {length} = this.children.all
+    const processes = `${length} ${length === 1 ? 'process' : 'processes'}`
     return `${this.state} on ${this.listen.join(', ')}, ${processes}, zero-RTT ${this.zeroRtt ? 'on' : 'off'}`
   }
 
   /** What the watchdog wants to know: null when a relay process does not answer. One that is being started anew is let be. */
   private async wellBeing(): Promise<string | null> {
-    const asked = this.children.filter((child) => child.ready && !child.hasEnded)
+    const asked = this.children.running.filter(({ready}) => ready)
     const parts = await this.processStatuses()
     if (parts.length < asked.filter((child) => !child.hasEnded).length) return null
     return `${this.statusLine()}, ${parts.reduce((sum, {live}) => sum + live, 0)} connections`
@@ -593,7 +509,7 @@ export class Supervisor {
   }
 }
 
-function answered(processes: InstanceSnapshot['processes']): (EdgeProcessStatus | GatewayProcessStatus)[] {
+function answered(processes: InstanceSnapshot['processes']): ProcessStatus[] {
   return processes.flatMap(({status}) => status ?? [])
 }
 
