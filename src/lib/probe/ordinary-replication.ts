@@ -21,7 +21,7 @@ export function parseReplicationData(text: string): Buffer {
   throw new OverlayError(
     'USAGE',
     `--replication-data: ${data.length} bytes, and ${FEWEST_BYTES} to ${MOST_BYTES} are sent`,
-    {suggestions: [String.raw`an empty line, which web servers ignore, is $'\r\n' in bash`]},
+    {suggestions: [String.raw`an empty line, to a web server no request, is $'\r\n' in bash`]},
   )
 }
 

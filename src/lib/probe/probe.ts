@@ -17,7 +17,7 @@ import type {ProbeKeys} from './probe-keys.js'
 import {measureReplication, type ReplicationQuestion} from './replication.js'
 import type {ProbeReport, Replication, SegmentSizes, TargetReport, VariantResult} from './schema.js'
 import {segmentSizes, sizeConditions} from './segment-sizes.js'
-import {resolveTarget, type Target} from './target.js'
+import {checkSource, resolveTarget, type Target} from './target.js'
 import {variantStage} from './variant-stage.js'
 import {judgeHandshake, judgeZeroRtt} from './verdict.js'
 import {openingCounts, zeroRttFigures, zeroRttStage, type DataSamples} from './zero-rtt-stage.js'
@@ -71,9 +71,10 @@ const HEADER_BYTES = {ipv4: 40, ipv6: 60}
 export async function probe(settings: ProbeSettings): Promise<ProbeReport> {
   const {targets, defaultPort, family} = settings
   const resolved = await Promise.all(targets.map((text) => resolveTarget(text, defaultPort, family)))
+  const source = settings.source === undefined ? undefined : checkSource(settings.source, resolved)
   const file = settings.pcap === undefined ? null : new RawIpWriter(settings.pcap)
   try {
-    const results = await Promise.allSettled(resolved.map((target) => probeTarget(settings, target, file)))
+    const results = await Promise.allSettled(resolved.map((target) => probeTarget({...settings, source}, target, file)))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed) throw failed.reason
     const reports = results.map((result) => (result as PromiseFulfilledResult<TargetReport>).value)
