@@ -72,7 +72,7 @@ export const variantSchema = z.strictObject({
   tries: count,
   /** Null where the target says nothing either way. */
   answered: z.boolean().nullable(),
-  /** The packet reached the gateway, by its echo; null without one. */
+  /** The packet reached the gateway, by its echo; null without one, and where it was not sent. */
   arrived: z.boolean().nullable(),
   detail: z.string().nullable(),
 })
