@@ -29,8 +29,8 @@ export function parseReplicationData(text: string): Buffer {
  * One connection to any target: a handshake that is waited for, data, and an RST when it is acknowledged.
  *
  * The data goes in two segments, the second first. What comes in order a receiver may acknowledge later (RFC 9293 section
- * 3.8.6.3 allows 500 ms; Linux takes 40, though not for a connection's first segments); what closes a gap it should
- * acknowledge at once (RFC 5681 section 4.2). A bare ACK goes ahead of both: of data from behind the first byte a pair
+ * 3.8.6.3 allows 500 ms; Linux takes TCP_DELACK_MIN to _MAX, 40 to 200, though not for a connection's first segments);
+ * what closes a gap it should acknowledge at once (RFC 5681 section 4.2). A bare ACK goes ahead of both: of data from behind the first byte a pair
  * makes no connection.
  *
  * @param data at least 2 bytes
