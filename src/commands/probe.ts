@@ -11,6 +11,7 @@ import {renderProbe} from '../lib/probe/render.js'
 import type {ProbeReport} from '../lib/probe/schema.js'
 import {exitCodeOf} from '../lib/probe/verdict.js'
 import {ProbeKeys} from '../lib/probe/probe-keys.js'
+import {replicationQuestion} from '../lib/probe/replication.js'
 import {parseAddress, parseEndpoint} from '../lib/wire/endpoint.js'
 
 export default class Probe extends OverlayCommand<ProbeReport> {
@@ -65,6 +66,12 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
       dependsOn: ['key-file'],
       helpValue: 'ADDRESS:PORT',
     }),
+    'replication-data': Flags.string({
+      description:
+        "also measure what an edge's pair adds: send this on ordinary connections, and reset them; who listens there gets it",
+      exclusive: ['replication'],
+      helpValue: 'TEXT',
+    }),
     variants: Flags.boolean({description: 'also try what the path tolerates; done anyway where zero-RTT fails'}),
     path: Flags.boolean({description: 'also ask the routers on the way, and name the hop where a packet was changed'}),
     pcap: Flags.string({description: 'write every packet of the probe to this file', helpValue: 'FILE'}),
@@ -89,6 +96,7 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
     process.once('SIGINT', stop).once('SIGTERM', stop)
     try {
       const ring = flags['key-file'] === undefined ? null : readKeyFile(flags['key-file'])
+      const keys = ring && new ProbeKeys(ring)
       const report = await probe({
         targets: argv as string[],
         defaultPort: flags.port,
@@ -97,8 +105,8 @@ Exit code 0: zero-rtt or ordinary; 3: blocked; 4: closed, filtered or unreachabl
         count: flags.count,
         intervalMs: parseDuration(flags.interval, '--interval'),
         timeoutMs: parseDuration(flags.timeout, '--timeout'),
-        keys: ring && new ProbeKeys(ring),
-        replication: flags.replication === undefined ? null : parseEndpoint(flags.replication, '--replication'),
+        keys,
+        replication: replicationQuestion(keys, flags.replication, flags['replication-data']),
         variants: flags.variants,
         path: flags.path,
         echo: flags.echo === undefined ? null : {at: parseEndpoint(flags.echo, '--echo'), keys: ring!},

@@ -77,6 +77,17 @@ export function routeTo(address: string, source?: string): Route {
   return {device: route.dev, nextHop: route.gateway ?? address, source: source ?? route.prefsrc ?? ''}
 }
 
+/** Whether packets may leave from this address: it is one of this host's (its route is a local one). */
+export function isOwnAddress(address: string): boolean {
+  try {
+    const text = execFileSync('ip', ['-json', 'route', 'get', address], {stdio: ['ignore', 'pipe', 'ignore']})
+    const [route] = JSON.parse(text.toString()) as {type?: string}[]
+    return route.type === 'local'
+  } catch {
+    return false
+  }
+}
+
 /** The interfaces toward these addresses, each once. */
 export function devicesToward(addresses: readonly string[]): string[] {
   return [...new Set(addresses.map((address) => routeTo(address).device))].sort()

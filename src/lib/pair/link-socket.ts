@@ -115,15 +115,7 @@ export class LinkSocket extends Pollable {
    */
   close(why: string | null): void {
     if (this.fd < 0) return
-    const {fd} = this
-    this.loop.release(this)
-    try {
-      closeSilently(fd)
-    } catch {
-      // Without CAP_NET_ADMIN, or not connected yet: it has nobody to tell.
-      sys.close(fd)
-    }
-
+    this.#closeSilently()
     if (why !== null) this.owner.lost(this, 'reset', why)
   }
 
@@ -244,11 +236,21 @@ export class LinkSocket extends Pollable {
     else this.#dead('reset', `errno ${error}`)
   }
 
+  /** Without a FIN: nobody is left to acknowledge it, and each repetition of it would fence this host. */
   #dead(how: 'ended' | 'reset', why: string): void {
-    const {fd} = this
-    if (fd < 0) return
-    this.loop.release(this)
-    sys.close(fd)
+    if (this.fd < 0) return
+    this.#closeSilently()
     this.owner.lost(this, how, why)
+  }
+
+  #closeSilently(): void {
+    const {fd} = this
+    this.loop.release(this)
+    try {
+      closeSilently(fd)
+    } catch {
+      // Without CAP_NET_ADMIN, or not connected yet: it has nobody to tell.
+      sys.close(fd)
+    }
   }
 }

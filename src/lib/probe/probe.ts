@@ -14,10 +14,10 @@ import {Pacer} from './pacer.js'
 import {PacketPort} from './packet-port.js'
 import {pathStage} from './path-stage.js'
 import type {ProbeKeys} from './probe-keys.js'
-import {replicationFigures, replicationStage, whyUnmeasured} from './replication-stage.js'
+import {measureReplication, type ReplicationQuestion} from './replication.js'
 import type {ProbeReport, Replication, SegmentSizes, TargetReport, VariantResult} from './schema.js'
 import {segmentSizes, sizeConditions} from './segment-sizes.js'
-import {resolveTarget, type Target} from './target.js'
+import {checkSource, resolveTarget, type Target} from './target.js'
 import {variantStage} from './variant-stage.js'
 import {judgeHandshake, judgeZeroRtt} from './verdict.js'
 import {openingCounts, zeroRttFigures, zeroRttStage, type DataSamples} from './zero-rtt-stage.js'
@@ -40,8 +40,8 @@ export interface ProbeSettings {
   keys: ProbeKeys | null
   /** Also try what the path tolerates. */
   variants: boolean
-  /** Also measure how much later than the path the gateway acknowledges data for this origin; null leaves it out. */
-  replication: Endpoint | null
+  /** Also measure how much later than the path data is acknowledged; null leaves it out. */
+  replication: ReplicationQuestion | null
   /** Also ask the routers on the way. */
   path: boolean
   /** The gateway's packet echo; null leaves it out. */
@@ -71,9 +71,10 @@ const HEADER_BYTES = {ipv4: 40, ipv6: 60}
 export async function probe(settings: ProbeSettings): Promise<ProbeReport> {
   const {targets, defaultPort, family} = settings
   const resolved = await Promise.all(targets.map((text) => resolveTarget(text, defaultPort, family)))
+  const source = settings.source === undefined ? undefined : checkSource(settings.source, resolved)
   const file = settings.pcap === undefined ? null : new RawIpWriter(settings.pcap)
   try {
-    const results = await Promise.allSettled(resolved.map((target) => probeTarget(settings, target, file)))
+    const results = await Promise.allSettled(resolved.map((target) => probeTarget({...settings, source}, target, file)))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed) throw failed.reason
     const reports = results.map((result) => (result as PromiseFulfilledResult<TargetReport>).value)
@@ -151,13 +152,11 @@ async function runStages(
   const zeroRtt = samples && samples.zeroRtt.length > 0 ? zeroRttFigures(samples) : null
   const accepted = zeroRtt?.accepted ?? 0
   let replication: Replication | null | undefined
-  if (settings.replication && refused === null && keys) {
+  if (settings.replication && refused === null) {
     settings.progress(`${name}: ${count} connections for the replication latency`)
-    const outcomes = await replicationStage(stage, keys, settings.replication, count)
-    replication = replicationFigures(outcomes)
-    if (replication === null && !stage.abandon.aborted) {
-      settings.warn(`${name}: replication was not measured: ${whyUnmeasured(outcomes)}`)
-    }
+    replication = await measureReplication(stage, settings.replication, count, (why) =>
+      settings.warn(`${name}: replication was not measured: ${why}`),
+    )
   }
 
   let variants: VariantResult[] | undefined

@@ -68,10 +68,11 @@ function renderZeroRtt(zeroRtt: ZeroRtt): string[] {
   ]
 }
 
-function renderReplication({sent, accepted, pathRttMs, ackMs, addedMs}: Replication): string[] {
+function renderReplication({opening, sent, accepted, pathRttMs, ackMs, addedMs}: Replication): string[] {
+  const zeroRtt = opening === 'zero-rtt'
   return [
-    `  replication, medians of ${accepted} of ${sent} connections to the origin:`,
-    line('SYN/ACK with the suggested number arrived, after the SYN: the path', pathRttMs.p50),
+    `  replication, medians of ${accepted} of ${sent} connections${zeroRtt ? ' to the origin' : ' with data'}:`,
+    line(`SYN/ACK ${zeroRtt ? 'with the suggested number ' : ''}arrived, after the SYN: the path`, pathRttMs.p50),
     line('acknowledgement of the data arrived, after the data', ackMs.p50),
     line(`what a pair adds (p90 ${ms(addedMs.p90)}, worst ${ms(addedMs.max)}); near 0 without one`, addedMs.p50),
   ]

@@ -13,11 +13,14 @@ const CHALLENGE_TRIES = 5
 
 /** What one connection told, ms. */
 export interface ReplicationOutcome {
-  /** From the SYN to the SYN/ACK with the suggested number: the owner's, which waits for no backup. */
+  /** From the SYN to the SYN/ACK: of a gateway the one with the suggested number, which waits for no backup. */
   pathMs: number | null
   /** From the data leaving to the acknowledgement of all of it. */
   ackMs: number | null
-  /** The gateway took the connection, and so replicated it; or why not. Null without an answer. */
+  /**
+   * `accepted`: a gateway took the connection, and so replicated it; any target acknowledged the data. Or why not. Null
+   * without an answer.
+   */
   answer: string | null
 }
 
@@ -25,14 +28,18 @@ export interface ReplicationOutcome {
  * When all data up to a sequence number was acknowledged; null before. Pure.
  *
  * @param end the sequence number after its last byte
- * @returns ms from the segment that ends there to the first acknowledgement that reaches it
+ * @returns ms from the last segment with data leaving to the first acknowledgement that reaches the end; an RST is none
  */
 export function acknowledgedMs(events: readonly FlowEvent[], end: number): number | null {
   let left: bigint | null = null
   for (const event of events) {
     if (event.kind === 'sent' && event.tcp.payloadLength > 0) {
-      if ((event.tcp.sequence + event.tcp.payloadLength) >>> 0 === end) left ??= event.timeNs
-    } else if (event.kind === 'received' && left !== null && (event.tcp.flags & TcpFlag.ACK) !== 0) {
+      left = event.timeNs
+    } else if (
+      event.kind === 'received' &&
+      left !== null &&
+      (event.tcp.flags & (TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.ACK
+    ) {
       const beyond = (event.tcp.acknowledgment - end) >>> 0
       if (beyond < 2 ** 31) return betweenMs(left, event.timeNs)
     }
@@ -79,18 +86,16 @@ export async function replicationExchange(
   }
 }
 
-/** `count` connections to an origin, begun at the pacer's rate. */
+/** `count` connections, begun at the pacer's rate. */
 export async function replicationStage(
   stage: Stage,
-  keys: ProbeKeys,
-  origin: Endpoint,
   count: number,
+  connect: (flow: Flow) => Promise<ReplicationOutcome>,
 ): Promise<ReplicationOutcome[]> {
-  const challenge = await askChallenge(stage, keys)
   const outcomes: ReplicationOutcome[] = []
   const running: Promise<void>[] = []
   const exchange = async (number: number): Promise<void> => {
-    const outcome = await replicationExchange(await stage.port.flow(), keys, stage, origin, challenge)
+    const outcome = await connect(await stage.port.flow())
     if (stage.abandon.aborted && outcome.answer === null) return
     outcomes.push(outcome)
     const {ackMs, answer} = outcome
@@ -107,7 +112,8 @@ export async function replicationStage(
   return outcomes
 }
 
-async function askChallenge(stage: Stage, keys: ProbeKeys): Promise<Buffer | null> {
+/** What the gateway asks edges that it has not met; null when it asks nothing. */
+export async function askChallenge(stage: Stage, keys: ProbeKeys): Promise<Buffer | null> {
   for (let number = 1; number <= CHALLENGE_TRIES && (await stage.pacer.turn()); number++) {
     const {answer} = await zeroRttExchange(await stage.port.flow(), keys, stage)
     stage.onSample({kind: 'challenge', number, answer: answer?.status ?? 'silent', rttMs: null})
@@ -117,8 +123,11 @@ async function askChallenge(stage: Stage, keys: ProbeKeys): Promise<Buffer | nul
   return null
 }
 
-/** The figures of connections that the gateway took, each held against its own SYN/ACK; null without one. Pure. */
-export function replicationFigures(outcomes: readonly ReplicationOutcome[]): Replication | null {
+/** The figures of connections that were accepted, each held against its own SYN/ACK; null without one. Pure. */
+export function replicationFigures(
+  opening: Replication['opening'],
+  outcomes: readonly ReplicationOutcome[],
+): Replication | null {
   const good = outcomes.flatMap(({pathMs, ackMs, answer}) =>
     answer !== 'accepted' || pathMs === null || ackMs === null ? [] : [{pathMs, ackMs}],
   )
@@ -127,14 +136,23 @@ export function replicationFigures(outcomes: readonly ReplicationOutcome[]): Rep
   const added = summarise(good.map(({pathMs, ackMs}) => ackMs - pathMs))
   if (added === null || path === null || ack === null) return null
   const {min, p50, p90, max} = added
-  return {sent: outcomes.length, accepted: good.length, pathRttMs: path, ackMs: ack, addedMs: {min, p50, p90, max}}
+  return {
+    opening,
+    sent: outcomes.length,
+    accepted: good.length,
+    pathRttMs: path,
+    ackMs: ack,
+    addedMs: {min, p50, p90, max},
+  }
 }
 
 /** Why there are no figures, in words. */
-export function whyUnmeasured(outcomes: readonly ReplicationOutcome[]): string {
+export function whyUnmeasured(opening: Replication['opening'], outcomes: readonly ReplicationOutcome[]): string {
   const refused = outcomes.find(({answer}) => answer !== null && answer !== 'accepted')
-  if (refused) return `the gateway does not take the connection: ${refused.answer}`
-  return outcomes.some(({pathMs}) => pathMs !== null)
-    ? 'no connection was answered in time'
-    : 'no opening with a suggested number was confirmed'
+  if (refused && opening === 'zero-rtt') return `the gateway does not take the connection: ${refused.answer}`
+  if (refused) return 'the target resets the connections'
+  if (outcomes.some(({pathMs}) => pathMs !== null)) return 'no connection was answered in time'
+  return opening === 'zero-rtt'
+    ? 'no opening with a suggested number was confirmed'
+    : 'no SYN was answered by a SYN/ACK in time'
 }

@@ -48,14 +48,16 @@ export const zeroRttSchema = z.strictObject({
 })
 
 /**
- * How much later than the path alone would have it a gateway acknowledges the first data of connections that it relays:
- * what waiting for a backup takes. ms.
+ * How much later than the path alone would have it the first data of connections is acknowledged: what waiting for a
+ * backup takes. ms.
  */
 export const replicationSchema = z.strictObject({
-  /** Connections, and how many of them the gateway took and acknowledged in time; the figures are of these. */
+  /** `zero-rtt`: connections that a gateway relays (--replication); `ordinary`: to any target (--replication-data). */
+  opening: z.enum(['zero-rtt', 'ordinary']),
+  /** Connections, and how many of them a gateway took, or any target acknowledged, in time; the figures are of these. */
   sent: count,
   accepted: count,
-  /** From the SYN to the SYN/ACK with the suggested number, which waits for no backup. */
+  /** From the SYN to the SYN/ACK: in zero-rtt the one with the suggested number, which waits for no backup. */
   pathRttMs: rttSchema,
   /** From data leaving to its acknowledgement. */
   ackMs: rttSchema,
@@ -70,7 +72,7 @@ export const variantSchema = z.strictObject({
   tries: count,
   /** Null where the target says nothing either way. */
   answered: z.boolean().nullable(),
-  /** The packet reached the gateway, by its echo; null without one. */
+  /** The packet reached the gateway, by its echo; null without one, and where it was not sent. */
   arrived: z.boolean().nullable(),
   detail: z.string().nullable(),
 })
@@ -124,7 +126,7 @@ export const targetSchema = z.strictObject({
   /** Null without a key file, and where handshakes fail. */
   zeroRtt: zeroRttSchema.nullable(),
   conditions: z.array(conditionSchema),
-  /** With --replication; null where it could not be measured, which a warning explains. */
+  /** With --replication or --replication-data; null where it could not be measured, which a warning explains. */
   replication: replicationSchema.nullable().optional(),
   /** With --variants. */
   variants: z.array(variantSchema).optional(),

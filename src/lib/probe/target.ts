@@ -3,7 +3,8 @@ import {isIP} from 'node:net'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 import {OverlayError} from '../errors/index.js'
-import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
+import {isOwnAddress} from '../handshake/network-device.js'
+import {addressBytes, formatAddress, formatEndpoint, type Endpoint} from '../wire/endpoint.js'
 
 const RESOLVE_DEADLINE_MS = 10_000
 
@@ -38,6 +39,35 @@ export function parseTarget(text: string, port: number): {host: string; port: nu
   return {host, port: number}
 }
 
+/** As addresses of packets are read, which it is compared with: `2001:DB8:0::1` is `2001:db8::1`. */
+const canonical = (address: string): string => formatAddress(addressBytes(address))
+
+/**
+ * Can packets to these targets leave from this address?
+ *
+ * @returns the address as packets have it
+ * @throws OverlayError USAGE when they cannot
+ */
+export function checkSource(
+  source: string,
+  targets: readonly Target[],
+  isOwn: (address: string) => boolean = isOwnAddress,
+): string {
+  const address = canonical(source)
+  const family = isIP(address)
+  const other = targets.find((target) => isIP(target.address) !== family)
+  if (other) {
+    throw new OverlayError('USAGE', `--source ${source}: ${other.name} is no IPv${family} target`, {
+      suggestions: ['probe targets of the two families in runs of their own', 'names: add --ipv4 or --ipv6'],
+    })
+  }
+
+  if (isOwn(address)) return address
+  throw new OverlayError('USAGE', `--source ${source}: this host has no such address`, {
+    suggestions: ['"ip address" lists those that it has'],
+  })
+}
+
 /**
  * Finds the address of a target.
  *
@@ -53,7 +83,7 @@ export async function resolveTarget(text: string, port: number, family: 0 | 4 | 
       throw new OverlayError('USAGE', `target "${text}" is no IPv${family} address`)
     }
 
-    return {name, address: parsed.host, port: parsed.port}
+    return {name, address: canonical(parsed.host), port: parsed.port}
   }
 
   const late = new AbortController()
@@ -69,7 +99,7 @@ export async function resolveTarget(text: string, port: number, family: 0 | 4 | 
       )
     }
 
-    return {name, address: found.address, port: parsed.port}
+    return {name, address: canonical(found.address), port: parsed.port}
   } catch (error) {
     if (error instanceof OverlayError) throw error
     const {code} = error as NodeJS.ErrnoException

@@ -48,7 +48,8 @@ export async function variantStage(
       const seen = arrivals(echo)
       for (const [variant, flow] of flows) {
         const result = results.get(variant)!
-        result.arrived = result.arrived === true || hasArrived(variant, flow, seen)
+        const arrived = hasArrived(variant, flow, seen)
+        if (arrived !== null) result.arrived = result.arrived === true || arrived
       }
     }
   }
@@ -65,18 +66,18 @@ const fresh = ({name, what}: Variant): VariantResult => ({
   detail: null,
 })
 
-/** Answered; or what cannot be answered arrived. Without an echo that is tried once, for others may watch the path. */
+/** Answered; or what cannot be answered arrived, or was not sent. Without an echo it is tried once. */
 function isSettled({answered, arrived, tries}: VariantResult, echo: boolean): boolean {
   if (answered === true) return true
-  return answered === null && tries > 0 && (!echo || arrived === true)
+  return answered === null && tries > 0 && (!echo || arrived !== false)
 }
 
 /** Fields of the packets that reached the gateway. */
 export const arrivals = (echo: EchoClient): Fields[] =>
   echo.packets.filter(({direction}) => direction === 'arrived').map((packet) => fieldsOf(packet))
 
-function hasArrived(variant: Variant, flow: Flow, seen: readonly Fields[]): boolean {
-  return flow.events.some(
-    (event) => event.kind === 'sent' && variant.isTheOne(event.tcp) && matching(fieldsOf(event), seen) !== null,
-  )
+/** Null where the packet in question was not sent: there was no cookie to send. */
+function hasArrived(variant: Variant, flow: Flow, seen: readonly Fields[]): boolean | null {
+  const sent = flow.events.flatMap((event) => (event.kind === 'sent' && variant.isTheOne(event.tcp) ? [event] : []))
+  return sent.length === 0 ? null : sent.some((event) => matching(fieldsOf(event), seen) !== null)
 }

@@ -89,7 +89,7 @@ const fastOpenWithCookie: Variant = {
   name: 'fast-open-cookie',
   what: 'a SYN with the Fast Open cookie of the target, and data',
   needsKey: true,
-  isTheOne: (tcp) => isSyn(tcp) && tcp.options.fastOpenCookie !== undefined,
+  isTheOne: (tcp) => isSyn(tcp) && isData(tcp),
   async run(flow, stage, keys) {
     const {timeoutMs, mss, abandon} = stage
     const request = ordinarySyn(random32(), mss)

@@ -4,6 +4,7 @@ import {taiSeconds} from '../kernel/boot-time.js'
 import {REPLY_LENGTH} from '../wire/reply.js'
 import {TcpFlag} from '../wire/tcp-segment.js'
 import {betweenMs, sentAt, type Flow, type FlowEvent, type Part} from './flow.js'
+import {afterSynAck} from './ordinary.js'
 import {readAnswer, type ProbeKeys, type ReplyAnswer} from './probe-keys.js'
 import {linuxOptions, random32, randomWindow, tsClock, WINDOW_SCALE} from './syn.js'
 
@@ -199,17 +200,7 @@ export async function ordinaryDataExchange(
     options: linuxOptions(mss, tsClock()),
   })
   const synAck = await flow.until((events) => findSynAck(events, isn), timeoutMs, abandon)
-  if (synAck) {
-    await flow.send({
-      sequence: (isn + 1) >>> 0,
-      acknowledgment: (synAck.sequence + 1) >>> 0,
-      flags: TcpFlag.ACK | TcpFlag.PSH,
-      window: randomWindow(),
-      options: synAck.options.timestamps && {timestamps: {value: tsClock(), echo: synAck.options.timestamps.value}},
-      payload: bytes,
-    })
-  }
-
+  if (synAck) await flow.send(afterSynAck(isn, synAck, 0, bytes))
   const expected: Expected = {isn, suggested: null, length: bytes.length, mac}
   const done = (outcome: DataOutcome): boolean => outcome.reset || outcome.acceptedMs !== null
   return settle(flow, expected, keys, done, synAck ? timeoutMs : 0, abandon)

@@ -144,6 +144,34 @@ describe('overlay probe: ordinary handshakes', () => {
     })
   }
 
+  it('a next hop that dies while the kernel takes its address for good: unreachable, not filtered', async () => {
+    const deaf = [
+      'table netdev t {',
+      'chain c {',
+      'type filter hook ingress device "to-client" priority 0',
+      'drop',
+      '}',
+      '}',
+    ]
+    const hops = {'10.77.1.21': `${ORIGIN}:${CLOSED}`, 'fd77:1::21': `[fd77:3::21]:${CLOSED}`}
+    const all = (): ReturnType<typeof probe>[] =>
+      Object.values(hops).map((target) => probe(target, '--count', '2', '--interval', '20ms', '--timeout', '300ms'))
+    const answered = await Promise.all(all())
+    expect(answered.map(({report}) => report.verdict)).to.deep.equal(['closed', 'closed'])
+    await lab.exec('edge', ['nft', '-f', '-'], {input: deaf.join('\n') + '\n'})
+    try {
+      const silent = await Promise.all(all())
+      for (const [index, hop] of Object.keys(hops).entries()) {
+        const {code, report} = silent[index]
+        expect(report.verdict, report.reasons.join('; ')).to.equal('unreachable')
+        expect(report.reasons.join(' ')).to.include(`the next hop ${hop} does not answer`)
+        expect(code).to.equal(4)
+      }
+    } finally {
+      await lab.exec('edge', ['nft', 'delete', 'table', 'netdev', 't'])
+    }
+  })
+
   const rulesOfClient = async (): Promise<string> => (await lab.exec('client', ['nft', 'list', 'tables'])).stdout
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const) {

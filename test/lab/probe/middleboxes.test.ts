@@ -183,6 +183,9 @@ describe('overlay probe names what a middlebox does', () => {
       if (rules === '') {
         const {stdout} = await lab.exec('gateway', ['ss', '-Htan', 'state', 'connected', 'sport', '=', `:${PORT}`])
         expect(stdout, 'connections left at the gateway').to.equal('')
+        const notArrived = report.variants!.filter((variant) => variant.arrived !== true)
+        // The gateway gave no cookie, so none was sent.
+        expect(notArrived.map((variant) => [variant.name, variant.arrived])).to.deep.equal([['fast-open-cookie', null]])
       }
 
       expect(report.echo?.seenAs).to.equal(name === 'NAT' ? '10.77.2.11' : '10.77.1.11')

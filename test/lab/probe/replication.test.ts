@@ -1,5 +1,6 @@
 import {expect} from 'chai'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 
 import {ORIGIN_PORTS, PairStage} from '../../../src/lib/failover/stage.js'
 import {labDirectory} from '../../../src/lib/lab/state.js'
@@ -49,5 +50,25 @@ describe('overlay probe --replication: what a pair adds, as seen from outside', 
     const {replication, warnings} = await probe('10.77.3.21:1')
     expect(replication).to.equal(null)
     expect(warnings!.join(' ')).to.include('the gateway does not take the connection: origin-not-allowed')
+  })
+
+  it('the backup is gone: acknowledgements wait for nobody', async () => {
+    const owner = await stage.paired('gateway')
+    const backup = owner === 'a' ? 'b' : 'a'
+    // Heartbeats are under way for 25 ms: none that is unread makes an RST of the dead backup's FIN, and those that come
+    // after it leave no socket there, so a FIN of the owner's would be repeated for minutes.
+    await stage.lab.setLink('gateway-replication', {rttMs: 50})
+    stage.signal('gateway', backup, 'SIGKILL')
+    await stage.until('gateway', owner, 'alone', ({solo}) => solo)
+    // A FIN would be repeated after 200 ms and the link's round trip.
+    await sleep(600)
+    const {replication} = await probe()
+    expect(replication).to.deep.include({sent: 10, accepted: 10})
+    expect(replication!.addedMs.p50, 'far from the 50 ms that a backup would take').to.be.below(20)
+    const host = `gateway-${owner}`
+    const {stdout} = await stage.lab.exec(host, [...OVERLAY, 'gateway', 'status', '--name', host, '--json'])
+    const {pair} = JSON.parse(stdout) as {pair: {datapath: Record<string, number>; solo: boolean}}
+    expect(pair.solo).to.equal(true)
+    expect(pair.datapath.linkClosed, 'who is alive closes the link without a packet').to.equal(0)
   })
 })

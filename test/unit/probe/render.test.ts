@@ -24,6 +24,7 @@ const report: TargetReport = {
     answers: {synAck: 3, reset: 0, filtered: 0, unreachable: 0, silent: 1},
   },
   replication: {
+    opening: 'zero-rtt',
     sent: 10,
     accepted: 9,
     pathRttMs: rtt,

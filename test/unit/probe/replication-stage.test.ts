@@ -67,9 +67,9 @@ describe('replication as seen from outside', () => {
     expect(refused.answer).to.equal('origin-not-allowed')
     const mute = await replicationExchange(flowTo(gateway(null)).flow, keys, stage, ORIGIN, null)
     expect(mute.answer).to.equal(null)
-    expect(replicationFigures([refused, mute])).to.equal(null)
-    expect(whyUnmeasured([mute, refused])).to.include('origin-not-allowed')
-    expect(whyUnmeasured([mute])).to.equal('no connection was answered in time')
+    expect(replicationFigures('zero-rtt', [refused, mute])).to.equal(null)
+    expect(whyUnmeasured('zero-rtt', [mute, refused])).to.include('origin-not-allowed')
+    expect(whyUnmeasured('zero-rtt', [mute])).to.equal('no connection was answered in time')
   })
 
   it('sends no data where the opening is not confirmed', async () => {
@@ -78,7 +78,7 @@ describe('replication as seen from outside', () => {
       const outcome = await replicationExchange(flow, keys, stage, ORIGIN, null)
       expect(outcome).to.deep.equal({pathMs: null, ackMs: null, answer: null})
       expect(sent.every(({payloadLength}) => payloadLength === 0)).to.equal(true)
-      expect(whyUnmeasured([outcome])).to.equal('no opening with a suggested number was confirmed')
+      expect(whyUnmeasured('zero-rtt', [outcome])).to.equal('no opening with a suggested number was confirmed')
     }
   })
 
@@ -100,8 +100,8 @@ describe('replication as seen from outside', () => {
       {pathMs: 20, ackMs: 20, answer: 'draining'},
       {pathMs: null, ackMs: null, answer: null},
     ]
-    const figures = replicationFigures(outcomes)!
-    expect(figures).to.deep.include({sent: 5, accepted: 3})
+    const figures = replicationFigures('zero-rtt', outcomes)!
+    expect(figures).to.deep.include({opening: 'zero-rtt', sent: 5, accepted: 3})
     expect(figures.addedMs).to.deep.equal({min: 1, p50: 2, p90: 5, max: 5})
   })
 })

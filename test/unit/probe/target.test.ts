@@ -2,7 +2,7 @@ import {expect} from 'chai'
 import {assert as holds, integer, ipV4, ipV6, property, string} from 'fast-check'
 
 import {OverlayError} from '../../../src/lib/errors/index.js'
-import {parseTarget, resolveTarget} from '../../../src/lib/probe/target.js'
+import {checkSource, parseTarget, resolveTarget} from '../../../src/lib/probe/target.js'
 
 describe('target', () => {
   for (const [text, host, port] of [
@@ -53,7 +53,18 @@ describe('target', () => {
 
   it('of an address asks no resolver, and holds it to the family', async () => {
     expect(await resolveTarget('[::1]:9', 443, 6)).to.deep.equal({name: '[::1]:9', address: '::1', port: 9})
+    const spelled = await resolveTarget('[2001:DB8:0:0::1]:9', 443, 0)
+    expect(spelled, 'as packets have it').to.deep.include({name: '[2001:DB8:0:0::1]:9', address: '2001:db8::1'})
     const refused = await resolveTarget('127.0.0.1', 443, 6).catch((error: OverlayError) => error.code)
     expect(refused).to.equal('USAGE')
+  })
+
+  it("a source is an address of this host, of the targets' family", () => {
+    const target = {name: 'a:1', address: '2001:db8::1', port: 1}
+    expect(checkSource('2001:DB8:0::2', [target], (address) => address === '2001:db8::2')).to.equal('2001:db8::2')
+    expect(() => checkSource('2001:db8::2', [target], () => false)).to.throw(/no such address/)
+    expect(() => checkSource('192.0.2.1', [target], () => true)).to.throw(/a:1 is no IPv4 target/)
+    expect(checkSource('127.0.0.1', [])).to.equal('127.0.0.1')
+    expect(() => checkSource('192.0.2.1', []), 'RFC 5737').to.throw(/no such address/)
   })
 })

@@ -37,8 +37,8 @@ describe('variants', () => {
   for (const {name} of VARIANTS) {
     it(`${name}: sends the one packet whose arrival is the question; silence is no answer`, async () => {
       const {answered, packets} = await run(name, willing)
-      expect(packets).to.have.lengthOf(1)
       // This server gives no cookie.
+      expect(packets).to.have.lengthOf(name === 'fast-open-cookie' ? 0 : 1)
       const onlyEcho = ['early-ack', 'data-without-ack', 'fast-open-cookie'].includes(name)
       expect(answered).to.equal(onlyEcho ? null : true)
       expect((await run(name, () => [])).answered).to.equal(onlyEcho ? null : false)
