@@ -50,6 +50,7 @@ const times = (handshakeMs: number): Times => ({
 const played = (path: PathSamples['path'], ackMs: number | null, modelled: number, late: number): PathSamples => ({
   path,
   replicationAckMs: ackMs,
+  atRest: [times(late)],
   samples: Array.from({length: 20}, (_, index) => ({
     connection: index + 1,
     measured: times(modelled + late + index / 100),

@@ -1,7 +1,7 @@
 import type {Distribution} from '../model/distribution.js'
 import type {LiveResult} from '../live/schema.js'
 import {escapeHtml, table} from './html-table.js'
-import {explainedWords, liveRowName, liveWords} from './live-words.js'
+import {explainedWords, fixedMs, liveRowName, liveWords} from './live-words.js'
 
 /** Measured beside modelled. */
 export function liveSection(live: LiveResult): string {
@@ -12,7 +12,8 @@ export function liveSection(live: LiveResult): string {
     p50(row.modelled.handshakeMs),
     p50(row.handshakeSavedMs?.measured),
     p50(row.handshakeSavedMs?.modelled),
-    p50(row.handshakeSavedMs?.differenceMs),
+    fixedMs(row.handshakeSavedMs?.programsMs),
+    p50(row.handshakeSavedMs?.unexplainedMs),
     row.agrees === null ? '-' : row.agrees ? 'yes' : 'no',
   ])
   const titles = [
@@ -22,7 +23,8 @@ export function liveSection(live: LiveResult): string {
     'modelled',
     'saved measured',
     'modelled',
-    'difference',
+    'programs',
+    'unexplained',
     'agrees',
   ]
   return `<section>

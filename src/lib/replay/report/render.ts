@@ -4,7 +4,7 @@ import type {ReplayConnection} from '../connection.js'
 import type {LiveResult} from '../live/schema.js'
 import type {Distribution} from '../model/distribution.js'
 import type {ModelParameters} from '../model/parameters.js'
-import {explainedWords, liveRowName, liveWords} from './live-words.js'
+import {explainedWords, fixedMs, liveRowName, liveWords} from './live-words.js'
 import {rankConnections, type RankedConnection} from './ranking.js'
 import type {ReplayResult} from './schema.js'
 import {rttPlot, savingsPlot} from './terminal-plots.js'
@@ -134,7 +134,8 @@ function livePart(live: LiveResult): string {
       right('modelled'),
       right('saved measured'),
       right('modelled'),
-      right('difference'),
+      right('programs'),
+      right('unexplained'),
       right('first byte saved measured'),
       right('modelled'),
       {title: 'agrees'},
@@ -147,7 +148,8 @@ function livePart(live: LiveResult): string {
       p50(row.modelled.handshakeMs),
       p50(row.handshakeSavedMs?.measured),
       p50(row.handshakeSavedMs?.modelled),
-      p50(row.handshakeSavedMs?.differenceMs),
+      fixedMs(row.handshakeSavedMs?.programsMs),
+      p50(row.handshakeSavedMs?.unexplainedMs),
       p50(row.firstByteSavedMs?.measured),
       p50(row.firstByteSavedMs?.modelled),
       row.agrees === null ? '-' : row.agrees ? 'yes' : 'no',
