@@ -31,7 +31,7 @@ export interface LiveOptions {
  * @throws OverlayError USAGE for parameters that overlay is not built for; of the labs; INCONCLUSIVE when no connection can
  *   be played
  */
-export async function runLive(connections: readonly ReplayConnection[], options: LiveOptions): Promise<LiveResult> {
+export async function runLive(connections: Iterable<ReplayConnection>, options: LiveOptions): Promise<LiveResult> {
   requireOwnDesign(options.parameters)
   const plan = planLive(connections, options)
   const planned = plan.groups.flatMap((group) => group.connections)

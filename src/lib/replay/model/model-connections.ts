@@ -1,3 +1,5 @@
+import {MadeList, type List} from '../../cli/made-list.js'
+import {Column} from '../column.js'
 import type {ReplayConnection, SynOptions} from '../connection.js'
 import type {ModelConnection} from './model.js'
 import type {ModelParameters} from './parameters.js'
@@ -51,18 +53,25 @@ export function modelConnectionOf(
   return {id, server, rttMs, mssBytes: mssBytes ?? segmentBytes(connection), turns}
 }
 
-/** Those that can be modelled, in their order, and how many cannot. */
+/** Those that can be modelled, in their order and each made when it is asked for, and how many cannot. */
 export function modelConnections(
-  connections: readonly ReplayConnection[],
+  connections: List<ReplayConnection>,
   parameters: Pick<ModelParameters, 'mssBytes'>,
-): {modelled: ModelConnection[]; leftOut: LeftOut[]} {
-  const modelled: ModelConnection[] = []
+): {modelled: List<ModelConnection>; leftOut: LeftOut[]} {
+  const indices = new Column()
   const reasons = new Map<LeftOut['reason'], number>()
+  let index = 0
   for (const connection of connections) {
     const of = modelConnectionOf(connection, parameters)
     if (typeof of === 'string') reasons.set(of, (reasons.get(of) ?? 0) + 1)
-    else modelled.push(of)
+    else indices.push(index)
+    index++
   }
 
-  return {modelled, leftOut: [...reasons].map(([reason, count]) => ({reason, connections: count}))}
+  const make = (nth: number): ModelConnection =>
+    modelConnectionOf(connections.at(indices.at(nth))!, parameters) as ModelConnection
+  return {
+    modelled: new MadeList(indices.length, make),
+    leftOut: [...reasons].map(([reason, count]) => ({reason, connections: count})),
+  }
 }

@@ -1,19 +1,21 @@
 import {percentiles} from '../../bench/percentiles.js'
+import {MadeList} from '../../cli/made-list.js'
 import type {Analysis, ReplayConnection} from '../connection.js'
 import type {LiveResult} from '../live/schema.js'
 import {runModel} from '../model/model.js'
 import {modelConnections} from '../model/model-connections.js'
 import type {ModelParameters} from '../model/parameters.js'
+import {handshakeRtts} from './handshake-rtts.js'
 import type {ReplayResult, ReportedConnection} from './schema.js'
 
 /** What `overlay replay` says of a capture. @param live null without `--live` */
 export function replayResult(analysis: Analysis, parameters: ModelParameters, live: LiveResult | null): ReplayResult {
   const {connections, sources, problems, packets, bytes, tcpPackets, startNs} = analysis
   const {modelled, leftOut} = modelConnections(connections, parameters)
-  const handshakes = connections.flatMap(({handshakeRttMs}) => (handshakeRttMs === null ? [] : [handshakeRttMs]))
+  const handshakes = handshakeRtts(connections)
   return {
     sources,
-    connections: connections.map((connection) => reported(connection)),
+    connections: new MadeList(connections.length, (index) => reported(connections.at(index)!)),
     summary: {
       connections: connections.length,
       handshakes: handshakes.length,
