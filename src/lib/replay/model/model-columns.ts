@@ -25,20 +25,26 @@ export class ModelColumns {
   /** By connection, where its turns end. */
   readonly #turnsEnd = new Column()
 
-  constructor(connections: Iterable<ModelConnection>) {
-    const numbers = new Map<string, number>()
-    for (const {server, rttMs, mssBytes, turns} of connections) {
-      let number = numbers.get(server)
-      if (number === undefined) {
-        number = this.serverNames.push(server) - 1
-        numbers.set(server, number)
-      }
+  /** By name, its index. */
+  readonly #numbers = new Map<string, number>()
 
-      this.servers.push(number)
-      this.rttMs.push(rttMs)
-      this.#mssBytes.push(mssBytes)
-      this.#add(turns)
+  static of(connections: Iterable<ModelConnection>): ModelColumns {
+    const columns = new ModelColumns()
+    for (const connection of connections) columns.add(connection)
+    return columns
+  }
+
+  add({server, rttMs, mssBytes, turns}: ModelConnection): void {
+    let number = this.#numbers.get(server)
+    if (number === undefined) {
+      number = this.serverNames.push(server) - 1
+      this.#numbers.set(server, number)
     }
+
+    this.servers.push(number)
+    this.rttMs.push(rttMs)
+    this.#mssBytes.push(mssBytes)
+    this.#addTurns(turns)
   }
 
   get length(): number {
@@ -70,7 +76,7 @@ export class ModelColumns {
     }
   }
 
-  #add(turns: readonly ModelTurn[]): void {
+  #addTurns(turns: readonly ModelTurn[]): void {
     const first = turns.findIndex(({from, bytes}) => from === 'server' && bytes > 0)
     for (const {from, bytes, thinkMs} of turns.slice(0, first + 1)) {
       if (bytes === 0) continue

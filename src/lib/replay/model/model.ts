@@ -74,10 +74,14 @@ export function modelConversation(
 /**
  * What the overlay would have saved.
  *
- * @param connections those with a measured handshake, in the order of the capture; read once, and some of them again
+ * @param connections those with a measured handshake, in the order of the capture
+ * @param columns of them all, where somebody has made them already: then only some of the connections are asked for
  */
-export function runModel(connections: List<ModelConnection>, parameters: ModelParameters): ModelResult {
-  const columns = new ModelColumns(connections)
+export function runModel(
+  connections: List<ModelConnection>,
+  parameters: ModelParameters,
+  columns = ModelColumns.of(connections),
+): ModelResult {
   const played = spreadIndices(connections.length, PLAYED_CONNECTIONS).map((index) => connections.at(index)!)
   const ends = (path: ModelPath, ackMs: number | null): Float64Array =>
     Float64Array.from(

@@ -37,7 +37,7 @@ export function explainedWords({explained, rows}: LiveResult): string[] {
   const sentences: string[] = [
     'Medians in ms. saved: direct less this path, of the handshake time; modelled: round trips alone.',
     'programs: what of it is no round trip, that is direct less this path of small conversations over links without delay.',
-    `unexplained: saved measured less modelled and programs, per connection; agrees: at most ${tolerance}.`,
+    `rest: saved measured less modelled and programs, per connection; agrees: at most ${tolerance}.`,
   ]
   const parts = [
     directMs === null

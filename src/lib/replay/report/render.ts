@@ -136,7 +136,7 @@ function livePart(live: LiveResult): string {
       right('saved measured'),
       right('modelled'),
       right('programs'),
-      right('unexplained'),
+      right('rest'),
       right('first byte saved measured'),
       right('modelled'),
       {title: 'agrees'},

@@ -5,27 +5,25 @@ import type {LiveResult} from '../live/schema.js'
 import {runModel} from '../model/model.js'
 import {modelConnections} from '../model/model-connections.js'
 import type {ModelParameters} from '../model/parameters.js'
-import {handshakeRtts} from './handshake-rtts.js'
 import type {ReplayResult, ReportedConnection} from './schema.js'
 
 /** What `overlay replay` says of a capture. @param live null without `--live` */
 export function replayResult(analysis: Analysis, parameters: ModelParameters, live: LiveResult | null): ReplayResult {
   const {connections, sources, problems, packets, bytes, tcpPackets, startNs} = analysis
-  const {modelled, leftOut} = modelConnections(connections, parameters)
-  const handshakes = handshakeRtts(connections)
+  const {modelled, columns, leftOut, handshakeRttMs} = modelConnections(connections, parameters)
   return {
     sources,
     connections: new MadeList(connections.length, (index) => reported(connections.at(index)!)),
     summary: {
       connections: connections.length,
-      handshakes: handshakes.length,
-      handshakeRttMs: percentiles(handshakes),
+      handshakes: handshakeRttMs.length,
+      handshakeRttMs: percentiles(handshakeRttMs),
       packets,
       bytes,
       tcpPackets,
       start: startNs === null ? null : isoTime(startNs),
     },
-    ...runModel(modelled, parameters),
+    ...runModel(modelled, parameters, columns),
     leftOut,
     ...(live && {live}),
     problems,
