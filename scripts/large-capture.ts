@@ -1,5 +1,6 @@
 /**
- * Makes a large capture out of small ones: `large-capture.ts DIRECTORY FILE MEGABYTES`. Every IP packet of the captures in
+ * Makes a large capture out of small ones: `large-capture.ts DIRECTORY FILE MEGABYTES`, `-` for standard output, so that
+ * no disk need hold it. Every IP packet of the captures in
  * the directory, again and again, each time with other addresses and later: every round has connections of its own.
  * The result is pcap of Ethernet; checksums of IPv4 and TCP are not made right again, since nobody here looks at them.
  */
@@ -25,6 +26,7 @@ const header: PcapHeader = {nanosecond: false, bigEndian: false, snapLength: 262
 const LONGEST_NS = 3600e9
 const ROUND_SECONDS = 30
 const FLUSH_BYTES = 4 << 20
+const CLOCK = new Int32Array(new SharedArrayBuffer(4))
 
 async function templates(file: string): Promise<Template[]> {
   const found: Template[] = []
@@ -65,8 +67,23 @@ const packets: Template[] = []
 for (const name of names.sort()) packets.push(...(await templates(join(directory, name))))
 packets.sort((a, b) => a.afterNs - b.afterNs)
 
-const file = openSync(target, 'w')
-let written = writeSync(file, pcapFileHeader(header))
+const file = target === '-' ? 1 : openSync(target, 'w')
+
+/** A pipe takes what it has room for, and sometimes nothing. */
+function write(bytes: Buffer): number {
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += writeSync(file, bytes, done)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(CLOCK, 0, 0, 1)
+    }
+  }
+
+  return bytes.length
+}
+
+let written = write(pcapFileHeader(header))
 let pending: Buffer[] = []
 let pendingBytes = 0
 for (let round = 0; written < Number(megabytes) * 1e6; round++) {
@@ -83,12 +100,12 @@ for (let round = 0; written < Number(megabytes) * 1e6; round++) {
     pending.push(bytes)
     pendingBytes += bytes.length
     if (pendingBytes < FLUSH_BYTES) continue
-    written += writeSync(file, Buffer.concat(pending))
+    written += write(Buffer.concat(pending))
     pending = []
     pendingBytes = 0
   }
 }
 
-writeSync(file, Buffer.concat(pending))
-closeSync(file)
-process.stdout.write(`${target}: ${packets.length} packets a round, ${Math.round(written / 1e6)} MB\n`)
+write(Buffer.concat(pending))
+if (target !== '-') closeSync(file)
+process.stderr.write(`${target}: ${packets.length} packets a round, ${Math.round(written / 1e6)} MB\n`)

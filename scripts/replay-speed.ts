@@ -1,6 +1,7 @@
 /**
- * Times `overlay replay` beside `tshark -q -z conv,tcp` on one file, in alternation: `replay-speed.ts FILE [ROUNDS]`.
- * Needs a build. Prints each run, then the medians, their ratio and the largest memory of overlay (VmHWM).
+ * Times `overlay replay`, as text and with `--json`, beside `tshark -q -z conv,tcp` on one file, in alternation:
+ * `replay-speed.ts FILE [ROUNDS]`. Needs a build. Prints each run, then medians, their ratio and the largest memory of
+ * overlay (VmHWM).
  */
 import {spawn} from 'node:child_process'
 import {readFileSync} from 'node:fs'
@@ -43,18 +44,27 @@ function median(values: number[]): number {
 
 const [file, rounds = '3'] = process.argv.slice(2)
 const overlay = fileURLToPath(new URL('../bin/run.js', import.meta.url))
-const runs: {tshark: Run; overlay: Run}[] = []
+const COMMANDS = {
+  tshark: ['tshark', '-q', '-z', 'conv,tcp', '-r', file],
+  overlay: [process.execPath, overlay, 'replay', file],
+  'overlay --json': [process.execPath, overlay, 'replay', file, '--json'],
+}
+const runs = new Map<string, Run[]>(Object.keys(COMMANDS).map((name) => [name, []]))
 for (let round = 0; round < Number(rounds); round++) {
-  const tshark = await time('tshark', ['-q', '-z', 'conv,tcp', '-r', file])
-  const ours = await time(process.execPath, [overlay, 'replay', file])
-  runs.push({tshark, overlay: ours})
-  const words = `tshark ${tshark.seconds.toFixed(2)} s, ${tshark.peakMb.toFixed(0)} MB`
-  process.stdout.write(`${words}; overlay ${ours.seconds.toFixed(2)} s, ${ours.peakMb.toFixed(0)} MB\n`)
+  const words: string[] = []
+  for (const [name, [command, ...rest]] of Object.entries(COMMANDS)) {
+    const run = await time(command, rest)
+    runs.get(name)!.push(run)
+    words.push(`${name} ${run.seconds.toFixed(2)} s, ${run.peakMb.toFixed(0)} MB`)
+  }
+
+  process.stdout.write(`${words.join('; ')}\n`)
 }
 
-const tsharkSeconds = median(runs.map((run) => run.tshark.seconds))
-const ourSeconds = median(runs.map((run) => run.overlay.seconds))
-const peakMb = Math.max(...runs.map((run) => run.overlay.peakMb))
-process.stdout.write(
-  `medians: tshark ${tsharkSeconds.toFixed(2)} s, overlay ${ourSeconds.toFixed(2)} s: ${(tsharkSeconds / ourSeconds).toFixed(1)} times as fast; overlay's peak ${peakMb.toFixed(0)} MB\n`,
-)
+const seconds = (name: string): number => median(runs.get(name)!.map((run) => run.seconds))
+for (const name of ['overlay', 'overlay --json']) {
+  const peakMb = Math.max(...runs.get(name)!.map((run) => run.peakMb))
+  process.stdout.write(
+    `medians: tshark ${seconds('tshark').toFixed(2)} s, ${name} ${seconds(name).toFixed(2)} s: ${(seconds('tshark') / seconds(name)).toFixed(1)} times as fast; peak ${peakMb.toFixed(0)} MB\n`,
+  )
+}

@@ -5,9 +5,9 @@ export interface Percentiles {
 }
 
 /** @returns the percentiles by nearest rank, rounded to a thousandth; null without values */
-export function percentiles(values: readonly number[]): Percentiles | null {
+export function percentiles(values: readonly number[] | Float64Array): Percentiles | null {
   if (values.length === 0) return null
-  const sorted = [...values].sort((a, b) => a - b)
+  const sorted = Float64Array.from(values).sort()
   const rank = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)])
   return {p50: rank(0.5), p90: rank(0.9), p99: rank(0.99)}
 }

@@ -1,3 +1,5 @@
+import {MadeList} from './made-list.js'
+
 /**
  * The text of `JSON.stringify(value, null, 2)`, in pieces: an object key by key, and an array in it element by element,
  * so that a result with many connections never stands in memory as one text beside itself.
@@ -6,7 +8,7 @@
  * @yields parts of it in their order, none of them empty
  */
 export function* jsonPieces(value: object): Generator<string> {
-  if (Array.isArray(value) && !hasOwnJson(value)) yield* arrayPieces(value, '')
+  if (isList(value)) yield* arrayPieces(value, '')
   else if (isPlain(value)) yield* objectPieces(value)
   else yield JSON.stringify(value, null, 2)
 }
@@ -15,7 +17,7 @@ function* objectPieces(value: object): Generator<string> {
   let before = '{\n'
   for (const [key, member] of Object.entries(value)) {
     const name = `${before}  ${JSON.stringify(key)}: `
-    if (Array.isArray(member) && !hasOwnJson(member)) {
+    if (isList(member)) {
       yield name
       yield* arrayPieces(member, '  ')
     } else {
@@ -34,7 +36,7 @@ function* objectPieces(value: object): Generator<string> {
  * @param indent of the line on which the array begins
  * @yields parts of it in their order
  */
-function* arrayPieces(array: readonly unknown[], indent: string): Generator<string> {
+function* arrayPieces(array: Iterable<unknown>, indent: string): Generator<string> {
   let before = '[\n'
   for (const element of array) {
     yield `${before}${indent}  ${indented(element, `${indent}  `) ?? 'null'}`
@@ -48,6 +50,10 @@ function* arrayPieces(array: readonly unknown[], indent: string): Generator<stri
 function indented(value: unknown, indent: string): string | undefined {
   const text = JSON.stringify(value, null, 2) as string | undefined
   return text?.replaceAll('\n', `\n${indent}`)
+}
+
+function isList(value: unknown): value is Iterable<unknown> {
+  return value instanceof MadeList || (Array.isArray(value) && !hasOwnJson(value))
 }
 
 /** An object whose keys JSON.stringify would walk through as they stand. */

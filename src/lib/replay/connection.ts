@@ -1,4 +1,5 @@
 import type {CaptureProblem} from '../capture/capture-reader.js'
+import type {List} from '../cli/made-list.js'
 
 export type {CaptureProblem} from '../capture/capture-reader.js'
 
@@ -125,6 +126,8 @@ export interface AnalysisOptions {
   payloads?: boolean
   /** The most that is kept of a connection and direction, bytes; 1 MiB unless given. */
   payloadBytes?: number
+  /** A connection of which so many segments of the capture were none is put away; 16,384 unless given. */
+  ageSegments?: number
   /** What the sources are called in results, one for each, instead of their paths. */
   names?: readonly string[]
   /** Called now and then. @param bytesRead of the files, as they lie on disk */
@@ -147,7 +150,8 @@ export interface SourceSummary {
 }
 
 export interface Analysis {
-  connections: ReplayConnection[]
+  /** In the order of their first packets; each is made anew when it is asked for, so take it once. */
+  connections: List<ReplayConnection>
   /** Packets of all sources, and bytes of them, unzipped. */
   packets: number
   bytes: number

@@ -1,10 +1,12 @@
-/** At most so many of them, evenly spread and in their order, the first among them. @param most at least 1 */
-export function evenlySpread<Item>(items: readonly Item[], most: number): Item[] {
-  const step = Math.max(1, items.length / most)
-  const chosen: Item[] = []
-  for (let nth = 0; chosen.length < most && Math.floor(nth * step) < items.length; nth++) {
-    chosen.push(items[Math.floor(nth * step)])
-  }
-
+/** Which of so many things, evenly spread and in their order, the first among them. @param most at least 1 */
+export function spreadIndices(length: number, most: number): number[] {
+  const step = Math.max(1, length / most)
+  const chosen: number[] = []
+  for (let nth = 0; chosen.length < most && Math.floor(nth * step) < length; nth++) chosen.push(Math.floor(nth * step))
   return chosen
+}
+
+/** At most so many of them, as {@link spreadIndices} chooses. */
+export function evenlySpread<Item>(items: readonly Item[], most: number): Item[] {
+  return spreadIndices(items.length, most).map((index) => items[index])
 }

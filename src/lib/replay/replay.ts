@@ -41,7 +41,7 @@ export async function replay(
     onProgress: (taken, packets) => progress(`${Math.round(taken / 1e6)} MB, ${packets} packets`),
   })
   const {connections, sources} = analysis
-  if (connectionId !== null && !connections.some(({id}) => id === connectionId)) {
+  if (connectionId !== null && connectionId > connections.length) {
     throw new OverlayError(
       'USAGE',
       `--connection ${connectionId}: the capture has connections 1 to ${connections.length}`,

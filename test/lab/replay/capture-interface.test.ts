@@ -6,7 +6,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {overlayCommand} from '../../../src/lib/cli/node-entry.js'
 import {Lab} from '../../../src/lib/lab/lab.js'
 import {LOAD_PORT, scratch, sendLoad} from '../support/lab-tools.js'
-import {replayResultSchema, type ReplayResult} from '../../../src/lib/replay/report/schema.js'
+import {replayResultSchema} from '../../../src/lib/replay/report/schema.js'
 
 const ORIGIN = 'require("node:http").createServer((_, answer) => answer.end("hello")).listen(80)'
 /** Of the three links together, as configured below. */
@@ -41,7 +41,7 @@ describe('overlay replay --capture', () => {
     const {code, stdout, stderr} = await replaying
     await origin.stop()
     expect(code, stderr + stdout).to.equal(0)
-    const result: ReplayResult = replayResultSchema.parse(JSON.parse(stdout))
+    const result = replayResultSchema.parse(JSON.parse(stdout))
     expect(result.sources[0].source).to.equal('interface to-edge')
     const rtts = result.connections.flatMap(({handshakeRttMs, server}) =>
       server === '10.77.3.21:80' && handshakeRttMs !== null ? [handshakeRttMs] : [],

@@ -25,7 +25,7 @@ async function failure(work: Promise<unknown>): Promise<OverlayError> {
 
 function expectExchange({connections, problems}: Analysis, rtts = [40.1]): void {
   expect(problems).to.deep.equal([])
-  expect(connections.map(({handshakeRttMs}) => handshakeRttMs)).to.deep.equal(rtts)
+  expect([...connections].map(({handshakeRttMs}) => handshakeRttMs)).to.deep.equal(rtts)
   for (const connection of connections) {
     expect(connection.turns.map(({from, bytes}) => [from, bytes])).to.deep.equal([
       ['client', 18],
@@ -76,13 +76,13 @@ describe('capture reader', () => {
   it('reads pcapng of several sections, byte orders, interfaces and clocks', async () => {
     const analysis = await read(manySidedPcapng())
     // The third counts in 2^-30 s, which is cut to whole ns; the last one in whole ms.
-    expect(analysis.connections.map(({handshakeRttMs}) => handshakeRttMs?.toFixed(3))).to.deep.equal([
+    expect([...analysis.connections].map(({handshakeRttMs}) => handshakeRttMs?.toFixed(3))).to.deep.equal([
       '40.100',
       '40.100',
       '40.100',
       '40.000',
     ])
-    expect(analysis.connections.map(({startMs}) => Math.round(startMs))).to.deep.equal([0, 1000, 2000, 3000])
+    expect([...analysis.connections].map(({startMs}) => Math.round(startMs))).to.deep.equal([0, 1000, 2000, 3000])
     expect(analysis.sources[0]).to.deep.include({
       format: 'pcapng, 2 sections',
       linkTypes: ['ETHERNET', 'RAW', 'LINUX_SLL2', 'NULL'],
@@ -107,9 +107,10 @@ describe('capture reader', () => {
       return {at: crafted.at, data: data.subarray(0, 54), originalLength: data.length}
     })
     const {connections, problems} = await read(pcapOf(frames), {payloads: true})
+    const [connection] = connections
     expect(problems).to.deep.equal([])
-    expect(connections[0].turns.map(({bytes}) => bytes)).to.deep.equal([18, 1000])
-    expect(connections[0].payloads!.fromServer.missing).to.deep.equal([{from: 0, to: 1000}])
+    expect(connection.turns.map(({bytes}) => bytes)).to.deep.equal([18, 1000])
+    expect(connection.payloads!.fromServer.missing).to.deep.equal([{from: 0, to: 1000}])
   })
 
   it('unzips, and keeps what came before damage', async () => {

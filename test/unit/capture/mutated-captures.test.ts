@@ -94,7 +94,11 @@ describe('mutated captures', () => {
         writeFileSync(file, zipped ? mutate(gzipSync(mutated), random) : mutated)
         const began = performance.now()
         try {
-          const {problems, connections} = await analyse([file], {payloads: random() < 0.5, payloadBytes: 65_536})
+          const {problems, connections} = await analyse([file], {
+            payloads: random() < 0.5,
+            payloadBytes: 65_536,
+            ageSegments: random() < 0.5 ? 1 : undefined,
+          })
           JSON.stringify(connections)
           tally[problems.length > 0 ? 'damaged' : 'results']++
           for (const {offset, problem} of problems)

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {Writable} from 'node:stream'
 import {setTimeout as sleep} from 'node:timers/promises'
 
+import {MadeList} from '../../../src/lib/cli/made-list.js'
 import {jsonPieces} from '../../../src/lib/cli/json-pieces.js'
 import {writeJson} from '../../../src/lib/cli/output.js'
 import {DEFAULT_PARAMETERS} from '../../../src/lib/replay/model/parameters.js'
@@ -52,7 +53,7 @@ describe('JSON in pieces', () => {
 
   it('of a capture is the same too, and waits for its reader', async () => {
     const {connections, ...rest} = replayResult(exampleAnalysis(), DEFAULT_PARAMETERS, null)
-    const result = {...rest, connections: Array.from({length: 40}, () => connections).flat()}
+    const result = {...rest, connections: new MadeList(2440, (index) => connections.at(index % 61))}
     const reader = new SlowReader()
     await writeJson(result, reader)
     reader.end()

@@ -1,10 +1,10 @@
-import type {Analysis} from '../../../src/lib/replay/connection.js'
+import type {Analysis, ReplayConnection} from '../../../src/lib/replay/connection.js'
 import {compareRows, explain, type PathSamples, type Times} from '../../../src/lib/replay/live/compare.js'
 import type {LiveResult} from '../../../src/lib/replay/live/schema.js'
 import {capturedConnection} from './captured-connection.js'
 
 /** What the analysis would say of a capture of 60 connections to three servers. @param source name of the file */
-export function exampleAnalysis(source = 'example.pcap'): Analysis {
+export function exampleAnalysis(source = 'example.pcap'): Analysis & {connections: ReplayConnection[]} {
   const servers = ['192.0.2.1:80', '192.0.2.2:443', '[2001:db8:85a3:1234:5678:8a2e:370:7334]:443']
   const connections = Array.from({length: 60}, (_, index) => {
     const rtt = 12 + ((index * 37) % 90) + (index % 7) / 10
@@ -50,6 +50,7 @@ const times = (handshakeMs: number): Times => ({
 const played = (path: PathSamples['path'], ackMs: number | null, modelled: number, late: number): PathSamples => ({
   path,
   replicationAckMs: ackMs,
+  atRest: [times(late)],
   samples: Array.from({length: 20}, (_, index) => ({
     connection: index + 1,
     measured: times(modelled + late + index / 100),
@@ -89,4 +90,10 @@ export function exampleLive(latencies: readonly number[], error: string): LiveRe
     complete: true,
     agrees: true,
   }
+}
+
+/** What `--json` prints of it. */
+export function asJson(value: object): unknown {
+  const text = JSON.stringify(value)
+  return JSON.parse(text) as unknown
 }

@@ -6,6 +6,9 @@ import {TcpTracker} from './tcp-tracker.js'
 /** What is kept of each direction of a connection when payloads are asked for. */
 export const DEFAULT_PAYLOAD_BYTES = 1 << 20
 
+/** Of an age after which silent connections are put away: some 25 MB of full packets. */
+const AGE_SEGMENTS = 16_384
+
 /**
  * Reads captures one after the other, as if they were one, and finds every TCP connection in them.
  *
@@ -17,6 +20,7 @@ export async function analyse(sources: readonly string[], options: AnalysisOptio
   checkReadable(sources)
   const tracker = new TcpTracker({
     payloadBytes: options.payloads ? (options.payloadBytes ?? DEFAULT_PAYLOAD_BYTES) : 0,
+    ageSegments: options.ageSegments ?? AGE_SEGMENTS,
     seed: Math.floor(Math.random() * 2 ** 31),
   })
   const summaries: SourceSummary[] = []

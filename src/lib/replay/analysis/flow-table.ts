@@ -1,3 +1,5 @@
+import {formatAddress, formatEndpoint} from '../../wire/endpoint.js'
+
 /** Words of a key: two addresses of four words and both ports in one. */
 const KEY_WORDS = 9
 /** Stands before an IPv4 address where IPv6 has its first 96 bits; nothing of IPv6 begins so (RFC 4291: reserved). */
@@ -71,6 +73,20 @@ export class FlowTable {
     this.#places[this.#place] = flow + 1
     if (this.#flows * 2 > this.#places.length) this.#spread()
     return flow
+  }
+
+  /** Both endpoints of a flow, the lower one first, as {@link formatEndpoint} writes them. @param flow a number of `insert` */
+  endpoints(flow: number): [lower: string, higher: string] {
+    const key = this.#keys.subarray(flow * KEY_WORDS, (flow + 1) * KEY_WORDS)
+    return [this.#endpoint(key, 0, key[8] >>> 16), this.#endpoint(key, 4, key[8] & 0xffff)]
+  }
+
+  #endpoint(key: Int32Array, from: number, port: number): string {
+    const isIpv4 = key[0] === IPV4_MARK
+    const bytes = Buffer.allocUnsafe(16)
+    for (let word = 0; word < 4; word++) bytes.writeInt32BE(key[from + word], word * 4)
+    const address = isIpv4 ? bytes.subarray(12).join('.') : formatAddress(bytes)
+    return formatEndpoint({address, port})
   }
 
   #spread(): void {

@@ -1,11 +1,13 @@
+import {MadeList} from '../../cli/made-list.js'
 import type {PacketSink} from '../../capture/packet-sink.js'
 import {linkTypeName} from '../../capture/link-types.js'
 import {Located, LOCATED_WORDS, TcpLocator} from '../../capture/tcp-locator.js'
-import {formatAddress, formatEndpoint} from '../../wire/endpoint.js'
 import {TcpFlag} from '../../wire/tcp-segment.js'
 import type {ReplayConnection} from '../connection.js'
-import {connectionResult, type FlowEndpoints} from './connection-result.js'
+import {readConnection, writeConnection} from './connection-record.js'
+import {connectionResult} from './connection-result.js'
 import {FlowTable} from './flow-table.js'
+import {RecordStore} from './record-store.js'
 import {StreamStore} from './stream-store.js'
 import {readSynOptions} from './syn-options.js'
 import {SegmentFields, TrackedConnection} from './tracked-connection.js'
@@ -15,6 +17,8 @@ export interface TrackerOptions {
   payloadBytes: number
   /** Of the flow table's hash. */
   seed: number
+  /** So many segments make an age. A connection of which none came during a whole age is put away as a record. */
+  ageSegments: number
 }
 
 /** What was counted of one source. */
@@ -24,7 +28,10 @@ export interface SourceCounts {
   skipped: Record<string, number>
 }
 
-/** Follows every TCP connection of the packets that it is given, over several sources. */
+/**
+ * Follows every TCP connection of the packets that it is given, over several sources. Those that are silent, closed or
+ * not, lie in a {@link RecordStore} until their next packet: only what is under way takes an object's memory.
+ */
 export class TcpTracker implements PacketSink {
   /** Second and nanosecond of the first packet, from which all times count. */
   #startSeconds = -1
@@ -32,9 +39,14 @@ export class TcpTracker implements PacketSink {
   #source = 0
   readonly #locator = new TcpLocator()
   readonly #flows: FlowTable
-  readonly #endpoints: FlowEndpoints[] = []
-  readonly #current: TrackedConnection[] = []
-  readonly #connections: TrackedConnection[] = []
+  readonly #records = new RecordStore()
+  /** By flow, its last connection: itself, or its number when it is put away. */
+  readonly #current: (TrackedConnection | number)[] = []
+  /** Those that are not put away, in no order. */
+  #live: TrackedConnection[] = []
+  #connections = 0
+  #age = 0
+  #leftOfAge: number
   readonly #segment = new SegmentFields()
   /** By {@link Located}, of the present source. */
   readonly #counts = Array.from(LOCATED_WORDS, zero)
@@ -43,6 +55,7 @@ export class TcpTracker implements PacketSink {
 
   constructor(private readonly options: TrackerOptions) {
     this.#flows = new FlowTable(options.seed)
+    this.#leftOfAge = options.ageSegments
   }
 
   /** UTC, ns since 1970; null before the first packet. */
@@ -74,6 +87,7 @@ export class TcpTracker implements PacketSink {
     const located = locator.locate(bytes, at, length, originalLength, linkType)
     this.#counts[located]++
     if (located !== Located.FOUND) return
+    if (--this.#leftOfAge === 0) this.#endAge()
     this.#take(locator.bytes, locator.tcpAt, seconds, nanoseconds)
   }
 
@@ -96,13 +110,17 @@ export class TcpTracker implements PacketSink {
     return counts
   }
 
-  /** All connections, in the order of their first packets. */
-  results(): ReplayConnection[] {
-    return this.#connections.map((connection, index) => {
-      const endpoints = this.#endpoints[connection.flow]
+  /**
+   * All connections, in the order of their first packets; each is made anew when it is asked for. No packet may be given
+   * after this.
+   */
+  results(): MadeList<ReplayConnection> {
+    const live = new Map(this.#live.map((connection) => [connection.index, connection]))
+    return new MadeList(this.#connections, (index) => {
+      const connection = live.get(index) ?? this.#putAway(index)
       const seconds = connection.startSeconds - this.#startSeconds
       const startMs = seconds * 1000 + (connection.startNanoseconds - this.#startNanoseconds) / 1e6
-      return connectionResult(connection, index + 1, startMs, endpoints)
+      return connectionResult(connection, index + 1, startMs, this.#flows.endpoints(connection.flow))
     })
   }
 
@@ -117,13 +135,16 @@ export class TcpTracker implements PacketSink {
     segment.acknowledgment = read32(bytes, tcpAt + 8)
     segment.flags = bytes[tcpAt + 13]
     segment.payloadLength = payloadLength
+    let connection: TrackedConnection
     if (flow === -1) {
       flow = flows.insert()
-      this.#endpoints.push(endpointsOf(bytes, ipv6, sourceAt, destinationAt, tcpAt, flows.reversed))
-      this.#begin(flow, seconds, nanoseconds)
-    } else if (this.#current[flow].isReplacedBy(segment)) this.#begin(flow, seconds, nanoseconds)
+      connection = this.#begin(flow, seconds, nanoseconds)
+    } else {
+      connection = this.#currentOf(flow)
+      if (connection.isReplacedBy(segment)) connection = this.#begin(flow, seconds, nanoseconds)
+    }
 
-    const connection = this.#current[flow]
+    connection.touched = this.#age
     const {startSeconds, startNanoseconds} = connection
     segment.timeMs = (seconds - startSeconds) * 1000 + (nanoseconds - startNanoseconds) / 1e6
     connection.take(segment)
@@ -138,35 +159,51 @@ export class TcpTracker implements PacketSink {
     }
   }
 
-  #begin(flow: number, seconds: number, nanoseconds: number): void {
-    const connection = new TrackedConnection(flow, this.#source, seconds, nanoseconds)
+  #begin(flow: number, seconds: number, nanoseconds: number): TrackedConnection {
+    const connection = new TrackedConnection(this.#connections++, flow, this.#source, seconds, nanoseconds)
     this.#current[flow] = connection
-    this.#connections.push(connection)
+    this.#live.push(connection)
     const {payloadBytes} = this.options
-    if (payloadBytes === 0) return
-    for (const direction of connection.directions) direction.stream = new StreamStore(payloadBytes)
+    if (payloadBytes > 0)
+      for (const direction of connection.directions) direction.stream = new StreamStore(payloadBytes)
+    return connection
+  }
+
+  #currentOf(flow: number): TrackedConnection {
+    const current = this.#current[flow]
+    if (typeof current !== 'number') return current
+    const connection = this.#putAway(current)
+    this.#current[flow] = connection
+    this.#live.push(connection)
+    return connection
+  }
+
+  /** @param index of a connection that was put away */
+  #putAway(index: number): TrackedConnection {
+    return readConnection(this.#records.get(index)!, index)
+  }
+
+  /** What was silent for a whole age is put away. Payloads have no place in a record. */
+  #endAge(): void {
+    this.#leftOfAge = this.options.ageSegments
+    if (this.options.payloadBytes > 0) return
+    const still: TrackedConnection[] = []
+    for (const connection of this.#live) {
+      if (connection.touched === this.#age) {
+        still.push(connection)
+        continue
+      }
+
+      this.#records.put(connection.index, writeConnection(connection))
+      if (this.#current[connection.flow] === connection) this.#current[connection.flow] = connection.index
+    }
+
+    this.#live = still
+    this.#age++
   }
 }
 
 const zero = (): number => 0
-
-function endpointsOf(
-  bytes: Buffer,
-  ipv6: boolean,
-  sourceAt: number,
-  destinationAt: number,
-  portsAt: number,
-  reversed: boolean,
-): FlowEndpoints {
-  const source = endpoint(bytes, ipv6, sourceAt, portsAt)
-  const destination = endpoint(bytes, ipv6, destinationAt, portsAt + 2)
-  return reversed ? [destination, source] : [source, destination]
-}
-
-function endpoint(bytes: Buffer, ipv6: boolean, at: number, portAt: number): string {
-  const address = ipv6 ? formatAddress(bytes.subarray(at, at + 16)) : bytes.subarray(at, at + 4).join('.')
-  return formatEndpoint({address, port: bytes.readUInt16BE(portAt)})
-}
 
 function read32(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]

@@ -61,8 +61,12 @@ export class TrackedConnection {
   /** Three numbers a turn: bytes (negative from the server's side, that is direction 1), first and last byte's time. */
   turns: number[] = []
   turnsMerged = false
+  /** When its last packet came, as the tracker counts. */
+  touched = 0
 
   constructor(
+    /** Its place in the order of first packets, from 0. */
+    readonly index: number,
     /** Number of its addresses and ports in the flow table. */
     readonly flow: number,
     readonly source: number,

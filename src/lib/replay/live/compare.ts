@@ -22,16 +22,19 @@ export interface Sample {
 export interface PathSamples {
   path: ModelPath
   replicationAckMs: number | null
+  /** Small conversations over the same path with links without delay, where the model has nothing but zeros. */
+  atRest: Times[]
   samples: Sample[]
   errors: string[]
 }
 
 /** Measured beside modelled, path by path. @param all direct among them */
 export function compareRows(all: readonly PathSamples[]): LiveRow[] {
-  const direct = new Map(all.find(({path}) => path === 'direct')?.samples.map((sample) => [sample.connection, sample]))
-  return all.map(({path, replicationAckMs, samples, errors}) => {
-    const handshake = path === 'direct' ? null : saved(samples, direct, (times) => times.handshakeMs)
-    const difference = handshake?.differenceMs
+  const direct = all.find(({path}) => path === 'direct')
+  return all.map((each) => {
+    const {path, replicationAckMs, samples, errors} = each
+    const handshake = path === 'direct' ? null : saved(each, direct, (times) => times.handshakeMs)
+    const unexplained = handshake?.unexplainedMs
     return {
       path,
       replicationAckMs,
@@ -41,8 +44,8 @@ export function compareRows(all: readonly PathSamples[]): LiveRow[] {
       measured: timesOf(samples.map(({measured}) => measured)),
       modelled: timesOf(samples.map(({modelled}) => modelled)),
       handshakeSavedMs: handshake,
-      firstByteSavedMs: path === 'direct' ? null : saved(samples, direct, (times) => times.firstByteMs),
-      agrees: !handshake?.modelled || !difference ? null : within(difference.p50, handshake.modelled.p50),
+      firstByteSavedMs: path === 'direct' ? null : saved(each, direct, (times) => times.firstByteMs),
+      agrees: !handshake?.modelled || !unexplained ? null : within(unexplained.p50, handshake.modelled.p50),
     }
   })
 }
@@ -52,37 +55,49 @@ export function within(differenceMs: number, modelledMs: number): boolean {
   return Math.abs(differenceMs) <= Math.max(TOLERANCE_MS, TOLERANCE_SHARE * Math.abs(modelledMs))
 }
 
-/** What lies behind the differences; see the schema. */
+/** What a handshake takes beside round trips; see the schema. */
 export function explain(all: readonly PathSamples[]): LiveResult['explained'] {
-  const excess = (path: ModelPath, paired: boolean): number | null =>
-    median(
-      all
-        .filter((each) => each.path === path && (each.replicationAckMs !== null) === paired)
-        .flatMap(({samples}) => samples.map(({measured, modelled}) => measured.handshakeMs - modelled.handshakeMs)),
+  const atRest = (path: ModelPath, paired: boolean): number | null =>
+    restingMs(
+      all.find((each) => each.path === path && (each.replicationAckMs !== null) === paired),
+      (times) => times.handshakeMs,
     )
-  const direct = excess('direct', false)
-  const zeroRtt = excess('zero-rtt', false)
-  const pair = excess('zero-rtt', true)
+  const direct = atRest('direct', false)
+  const zeroRtt = atRest('zero-rtt', false)
+  const pair = atRest('zero-rtt', true)
   return {directMs: direct, relaysMs: less(zeroRtt, direct), pairMs: less(pair, zeroRtt)}
 }
 
+type TimeOf = (times: Times) => number | null
+
 function saved(
-  samples: readonly Sample[],
-  direct: ReadonlyMap<number, Sample>,
-  of: (times: Times) => number | null,
+  {samples, ...path}: PathSamples,
+  direct: PathSamples | undefined,
+  of: TimeOf,
 ): NonNullable<LiveRow['handshakeSavedMs']> {
+  const directly = new Map(direct?.samples.map((sample) => [sample.connection, sample]))
   const pairs = samples.flatMap(({connection, measured, modelled}) => {
-    const base = direct.get(connection)
+    const base = directly.get(connection)
     if (!base) return []
     const measuredSaved = less(of(base.measured), of(measured))
     const modelledSaved = less(of(base.modelled), of(modelled))
     return measuredSaved === null || modelledSaved === null ? [] : [{measuredSaved, modelledSaved}]
   })
+  const differences = pairs.map(({measuredSaved, modelledSaved}) => measuredSaved - modelledSaved)
+  const programsMs = less(restingMs(direct, of), restingMs(path, of))
   return {
     measured: distributionOf(pairs.map(({measuredSaved}) => measuredSaved)),
     modelled: distributionOf(pairs.map(({modelledSaved}) => modelledSaved)),
-    differenceMs: distributionOf(pairs.map(({measuredSaved, modelledSaved}) => measuredSaved - modelledSaved)),
+    differenceMs: distributionOf(differences),
+    programsMs,
+    unexplainedMs: programsMs === null ? null : distributionOf(differences.map((ms) => ms - programsMs)),
   }
+}
+
+/** Median over the conversations at rest. */
+function restingMs(path: Pick<PathSamples, 'atRest'> | undefined, of: TimeOf): number | null {
+  const known = path?.atRest.flatMap((times) => of(times) ?? [])
+  return known === undefined ? null : median(known)
 }
 
 function timesOf(times: readonly Times[]): LiveTimes {

@@ -46,7 +46,7 @@ const GROUP_SHARE = 0.03
 
 /** What is played, and over which links. */
 export function planLive(
-  connections: readonly ReplayConnection[],
+  connections: Iterable<ReplayConnection>,
   {parameters, connections: most, speedUp}: PlanOptions,
 ): LivePlan {
   const counts = new Map<LivePlan['leftOut'][number]['reason'], number>()

@@ -20,6 +20,13 @@ const savedSchema = z.strictObject({
   modelled: distribution,
   /** Measured less modelled, per connection. */
   differenceMs: distribution,
+  /**
+   * What of that is no round trip: direct less this path over links without delay, medians of small conversations. Null
+   * when none was played.
+   */
+  programsMs: z.number().nullable(),
+  /** The difference less that, per connection. */
+  unexplainedMs: distribution,
 })
 
 const liveRowSchema = z.strictObject({
@@ -35,7 +42,10 @@ const liveRowSchema = z.strictObject({
   /** Null for direct. */
   handshakeSavedMs: savedSchema.nullable(),
   firstByteSavedMs: savedSchema.nullable(),
-  /** Whether the median difference of the handshake saving is at most 2 ms or 3 % of the modelled; null without samples. */
+  /**
+   * Whether the median of what is unexplained of the handshake saving is at most 2 ms or 3 % of the modelled saving; null
+   * without samples.
+   */
   agrees: z.boolean().nullable(),
 })
 
@@ -55,13 +65,13 @@ export const liveResultSchema = z.strictObject({
   labRttMs: z.array(z.number()),
   congestionControl: z.string(),
   rows: z.array(liveRowSchema),
-  /** Medians of measured less modelled handshake time, in ms: what lies behind the differences. */
+  /** Handshake times over links without delay, medians in ms: what is no round trip, and not in the model. */
   explained: z.strictObject({
-    /** Of direct: links that are late, kernels, and the two programs at the ends. */
+    /** Direct: the carrying of packets, kernels, and the two programs at the ends. */
     directMs: z.number().nullable(),
-    /** Of zero-RTT beyond that: two relays. */
+    /** Zero-RTT beyond that: two relays. */
     relaysMs: z.number().nullable(),
-    /** Of a pair beyond that of zero-RTT without one, median over the latencies: the backup's own work. */
+    /** A pair beyond zero-RTT without one: the owner's and the backup's own work. */
     pairMs: z.number().nullable(),
   }),
   /** False when the deadline came first. */

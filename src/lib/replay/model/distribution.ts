@@ -7,12 +7,25 @@ export const distributionSchema = z.strictObject({mean: z.number(), p50: z.numbe
 /** ms, rounded to µs; percentiles by nearest rank. */
 export type Distribution = z.infer<typeof distributionSchema>
 
-/** @returns null without values */
-export function distributionOf(values: readonly number[] | Float64Array): Distribution | null {
-  if (values.length === 0) return null
-  const sorted = Float64Array.from(values).sort()
+/** What is sorted: one for all, since there may be many values and many distributions of them. */
+let scratch = new Float64Array(0)
+
+/**
+ * @param less what is subtracted from each value first
+ * @returns null without values; NaN is none
+ */
+export function distributionOf(values: readonly number[] | Float64Array, less?: Float64Array): Distribution | null {
+  if (scratch.length < values.length) scratch = new Float64Array(values.length)
+  let count = 0
   let sum = 0
+  for (const [index, value] of values.entries()) {
+    const rest = less === undefined ? value : value - less[index]
+    if (!Number.isNaN(rest)) scratch[count++] = rest
+  }
+
+  if (count === 0) return null
+  const sorted = scratch.subarray(0, count).sort()
   for (const value of sorted) sum += value
-  const rank = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)])
-  return {mean: round(sum / sorted.length), p50: rank(0.5), p90: rank(0.9)}
+  const rank = (share: number): number => round(sorted[Math.max(0, Math.ceil(share * count) - 1)])
+  return {mean: round(sum / count), p50: rank(0.5), p90: rank(0.9)}
 }

@@ -1,5 +1,8 @@
+import {MadeList, type List} from '../../cli/made-list.js'
+import {Column} from '../column.js'
 import type {ReplayConnection, SynOptions} from '../connection.js'
 import type {ModelConnection} from './model.js'
+import {ModelColumns} from './model-columns.js'
 import type {ModelParameters} from './parameters.js'
 
 /** Captured connections that are not modelled, and why. */
@@ -51,18 +54,37 @@ export function modelConnectionOf(
   return {id, server, rttMs, mssBytes: mssBytes ?? segmentBytes(connection), turns}
 }
 
-/** Those that can be modelled, in their order, and how many cannot. */
+/**
+ * What one pass over all connections tells: those that can be modelled, in their order and each made when it is asked for,
+ * what decides how they open, and how many cannot be.
+ */
 export function modelConnections(
-  connections: readonly ReplayConnection[],
+  connections: List<ReplayConnection>,
   parameters: Pick<ModelParameters, 'mssBytes'>,
-): {modelled: ModelConnection[]; leftOut: LeftOut[]} {
-  const modelled: ModelConnection[] = []
+): {modelled: List<ModelConnection>; columns: ModelColumns; leftOut: LeftOut[]; handshakeRttMs: Float64Array} {
+  const indices = new Column()
+  const columns = new ModelColumns()
+  const handshakes = new Column()
   const reasons = new Map<LeftOut['reason'], number>()
+  let index = 0
   for (const connection of connections) {
+    if (connection.handshakeRttMs !== null) handshakes.push(connection.handshakeRttMs)
     const of = modelConnectionOf(connection, parameters)
     if (typeof of === 'string') reasons.set(of, (reasons.get(of) ?? 0) + 1)
-    else modelled.push(of)
+    else {
+      indices.push(index)
+      columns.add(of)
+    }
+
+    index++
   }
 
-  return {modelled, leftOut: [...reasons].map(([reason, count]) => ({reason, connections: count}))}
+  const make = (nth: number): ModelConnection =>
+    modelConnectionOf(connections.at(indices.at(nth))!, parameters) as ModelConnection
+  return {
+    modelled: new MadeList(indices.length, make),
+    columns,
+    handshakeRttMs: handshakes.values(),
+    leftOut: [...reasons].map(([reason, count]) => ({reason, connections: count})),
+  }
 }

@@ -1,12 +1,14 @@
-import {round} from '../../bench/percentiles.js'
-import {evenlySpread} from '../evenly-spread.js'
-import {breakEvenOf, type BreakEven} from './break-even.js'
+import type {List} from '../../cli/made-list.js'
+import {spreadIndices} from '../evenly-spread.js'
+import {breakEvenOf} from './break-even.js'
 import {playConversation, type ConversationTimes, type ModelTurn} from './conversation.js'
 import {distributionOf, type Distribution} from './distribution.js'
 import {firstByteAt} from './first-byte.js'
+import {ModelColumns, type PathTimes} from './model-columns.js'
 import {openDirect, openSplit, type ModelPath, type Opening} from './opening.js'
 import {legsFor, type ModelParameters} from './parameters.js'
-import type {ModelResult, PathRow, SavingsRow, ServerRow} from './schema.js'
+import type {ModelResult, PathRow, SavingsRow} from './schema.js'
+import {serverRows} from './servers.js'
 
 /** What the model needs of a captured connection. */
 export interface ModelConnection {
@@ -73,53 +75,54 @@ export function modelConversation(
  * What the overlay would have saved.
  *
  * @param connections those with a measured handshake, in the order of the capture
+ * @param columns of them all, where somebody has made them already: then only some of the connections are asked for
  */
-export function runModel(connections: readonly ModelConnection[], parameters: ModelParameters): ModelResult {
-  const modelled = connections.map((connection) => modelConnection(connection, parameters))
-  const played = evenlySpread(connections, PLAYED_CONNECTIONS)
-  const completedDirect = played.map((connection) => completed(connection, parameters, 'direct', null))
-  const paths: PathRow[] = [
-    {
-      path: 'direct',
-      replicationAckMs: null,
-      ...timesRow(
-        modelled.map(({direct}) => direct),
-        completedDirect,
-      ),
-    },
-  ]
+export function runModel(
+  connections: List<ModelConnection>,
+  parameters: ModelParameters,
+  columns = ModelColumns.of(connections),
+): ModelResult {
+  const played = spreadIndices(connections.length, PLAYED_CONNECTIONS).map((index) => connections.at(index)!)
+  const ends = (path: ModelPath, ackMs: number | null): Float64Array =>
+    Float64Array.from(
+      played,
+      (connection) => modelConversation(connection, parameters, path, ackMs).completedMs ?? Number.NaN,
+    )
+  const direct = columns.newTimes()
+  columns.times(parameters, 'direct', null, direct)
+  const completedDirect = ends('direct', null)
+  const paths: PathRow[] = [{path: 'direct', replicationAckMs: null, ...timesRow(direct, completedDirect)}]
   const savings: SavingsRow[] = []
-  for (const [index, replicationAckMs] of parameters.replicationAckMs.entries()) {
+  const means: {replicationAckMs: number; savedMs: number}[] = []
+  const times = columns.newTimes()
+  for (const replicationAckMs of parameters.replicationAckMs) {
     const saved: Partial<Record<'split' | 'zero-rtt', Saved>> = {}
     for (const path of ['split', 'zero-rtt'] as const) {
-      const times = modelled.map(({rows}) => (path === 'split' ? rows[index].split : rows[index].zeroRtt))
-      const ends = played.map((connection) => completed(connection, parameters, path, replicationAckMs))
-      paths.push({path, replicationAckMs, ...timesRow(times, ends)})
+      columns.times(parameters, path, replicationAckMs, times)
+      const completed = ends(path, replicationAckMs)
+      paths.push({path, replicationAckMs, ...timesRow(times, completed)})
+      if (path === 'zero-rtt' && columns.length > 0) {
+        means.push({replicationAckMs, savedMs: meanDifference(direct.handshakeMs, times.handshakeMs)})
+      }
+
       saved[path] = {
-        handshakeSavedMs: distributionOf(
-          times.map(({handshakeMs}, at) => modelled[at].direct.handshakeMs - handshakeMs),
-        ),
-        firstByteSavedMs: distributionOf(
-          differences(
-            modelled.map(({direct}) => direct.firstByteMs),
-            times.map(({firstByteMs}) => firstByteMs),
-          ),
-        ),
-        completedSavedMs: distributionOf(differences(completedDirect, ends)),
+        handshakeSavedMs: distributionOf(direct.handshakeMs, times.handshakeMs),
+        firstByteSavedMs: distributionOf(direct.firstByteMs, times.firstByteMs),
+        completedSavedMs: distributionOf(completedDirect, completed),
       }
     }
 
     savings.push({replicationAckMs, ...saved['zero-rtt']!, split: saved.split!})
   }
 
-  const breakEven = breakEvenOf(meanSavings(modelled))
+  const breakEven = breakEvenOf(means)
   return {
-    model: {...parameters, connections: connections.length, playedToTheEnd: played.length},
+    model: {...parameters, connections: columns.length, playedToTheEnd: played.length},
     paths,
     savings,
     breakEvenReplicationAckMs: breakEven.atMs,
     breakEven: breakEven.verdict,
-    servers: serverRows(connections, modelled),
+    servers: serverRows(columns, parameters),
   }
 }
 
@@ -129,71 +132,17 @@ interface Saved {
   completedSavedMs: Distribution | null
 }
 
-function completed(
-  connection: ModelConnection,
-  parameters: ModelParameters,
-  path: ModelPath,
-  replicationAckMs: number | null,
-): number | null {
-  return modelConversation(connection, parameters, path, replicationAckMs).completedMs
-}
-
-function timesRow(
-  times: readonly OpeningTimes[],
-  ends: readonly (number | null)[],
-): Omit<PathRow, 'path' | 'replicationAckMs'> {
+function timesRow(times: PathTimes, ends: Float64Array): Omit<PathRow, 'path' | 'replicationAckMs'> {
   return {
-    connectMs: distributionOf(times.map(({connectMs}) => connectMs)),
-    handshakeMs: distributionOf(times.map(({handshakeMs}) => handshakeMs)),
-    firstByteMs: distributionOf(times.flatMap(({firstByteMs}) => (firstByteMs === null ? [] : [firstByteMs]))),
-    completedMs: distributionOf(ends.flatMap((end) => (end === null ? [] : [end]))),
+    connectMs: distributionOf(times.connectMs),
+    handshakeMs: distributionOf(times.handshakeMs),
+    firstByteMs: distributionOf(times.firstByteMs),
+    completedMs: distributionOf(ends),
   }
 }
 
-function differences(from: readonly (number | null)[], to: readonly (number | null)[]): number[] {
-  return from.flatMap((value, index) => {
-    const other = to[index]
-    return value === null || other === null ? [] : [value - other]
-  })
-}
-
-/** Mean handshake saving of zero-RTT at each latency. */
-function meanSavings(modelled: readonly ModelledConnection[]): {replicationAckMs: number; savedMs: number}[] {
-  if (modelled.length === 0) return []
-  return modelled[0].rows.map(({replicationAckMs}, index) => ({
-    replicationAckMs,
-    savedMs: mean(modelled.map(({direct, rows}) => direct.handshakeMs - rows[index].zeroRtt.handshakeMs)),
-  }))
-}
-
-/** By server, those with the most connections first. */
-function serverRows(connections: readonly ModelConnection[], modelled: readonly ModelledConnection[]): ServerRow[] {
-  const groups = new Map<string, number[]>()
-  for (const [index, {server}] of connections.entries()) {
-    const group = groups.get(server)
-    if (group) group.push(index)
-    else groups.set(server, [index])
-  }
-
-  return [...groups]
-    .map(([server, indices]) => {
-      const own = indices.map((index) => modelled[index])
-      const savings = meanSavings(own)
-      const breakEven: BreakEven = breakEvenOf(savings)
-      return {
-        server,
-        connections: indices.length,
-        rttMs: distributionOf(indices.map((index) => connections[index].rttMs))!,
-        handshakeSavedMs: savings.map(({replicationAckMs, savedMs}) => ({replicationAckMs, mean: round(savedMs)})),
-        breakEvenReplicationAckMs: breakEven.atMs,
-        breakEven: breakEven.verdict,
-      }
-    })
-    .sort((a, b) => b.connections - a.connections)
-}
-
-function mean(values: readonly number[]): number {
+function meanDifference(from: Float64Array, to: Float64Array): number {
   let sum = 0
-  for (const value of values) sum += value
-  return sum / values.length
+  for (let index = 0; index < from.length; index++) sum += from[index] - to[index]
+  return sum / from.length
 }

@@ -1,5 +1,6 @@
 import {z} from 'zod'
 
+import type {List} from '../../cli/made-list.js'
 import {BREAK_EVENS} from './break-even.js'
 import {distributionSchema} from './distribution.js'
 import {MODEL_PATHS} from './opening.js'
@@ -57,7 +58,8 @@ export const modelResultShape = {
 }
 
 export const modelResultSchema = z.strictObject(modelResultShape)
-export type ModelResult = z.infer<typeof modelResultSchema>
+/** As it is made: its rows by server, of which there may be very many, one at a time. */
+export type ModelResult = Omit<z.infer<typeof modelResultSchema>, 'servers'> & {servers: List<ServerRow>}
 export type PathRow = z.infer<typeof pathRowSchema>
 export type SavingsRow = z.infer<typeof savingsRowSchema>
 export type ServerRow = z.infer<typeof serverRowSchema>

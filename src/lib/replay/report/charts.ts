@@ -2,6 +2,7 @@ import * as Plot from '@observablehq/plot'
 import domino from 'domino'
 
 import type {SavingsRow} from '../model/schema.js'
+import {greatest} from './handshake-rtts.js'
 import type {Span, SpanKind, Waterfall} from './waterfall.js'
 
 /** Colours are custom properties of the page, so that one picture serves light and dark. */
@@ -32,8 +33,8 @@ function isWide(width: number): boolean {
 }
 
 /** How many connections have which handshake round trip. */
-export function rttChart(rttMs: readonly number[], width: number): string {
-  const highest = Math.max(...rttMs, 0.001)
+export function rttChart(rttMs: Float64Array, width: number): string {
+  const highest = Math.max(greatest(rttMs), 0.001)
   return picture(width, {
     height: 220,
     marginLeft: 44,

@@ -33,7 +33,7 @@ export function csvLine(cells: readonly Cell[]): string {
  * @yields lines with their ends, the titles first
  */
 export function* csvOf(
-  connections: readonly ReplayConnection[],
+  connections: Iterable<ReplayConnection>,
   parameters: ModelParameters,
   sources: readonly string[],
 ): Generator<string> {

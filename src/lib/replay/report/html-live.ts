@@ -1,7 +1,7 @@
 import type {Distribution} from '../model/distribution.js'
 import type {LiveResult} from '../live/schema.js'
 import {escapeHtml, table} from './html-table.js'
-import {explainedWords, liveRowName, liveWords} from './live-words.js'
+import {explainedWords, fixedMs, liveRowName, liveWords} from './live-words.js'
 
 /** Measured beside modelled. */
 export function liveSection(live: LiveResult): string {
@@ -9,22 +9,13 @@ export function liveSection(live: LiveResult): string {
     liveRowName(row),
     `${row.played - row.failed}${row.failed > 0 ? ` (${row.failed} failed)` : ''}`,
     p50(row.measured.handshakeMs),
-    p50(row.modelled.handshakeMs),
     p50(row.handshakeSavedMs?.measured),
     p50(row.handshakeSavedMs?.modelled),
-    p50(row.handshakeSavedMs?.differenceMs),
+    fixedMs(row.handshakeSavedMs?.programsMs),
+    p50(row.handshakeSavedMs?.unexplainedMs),
     row.agrees === null ? '-' : row.agrees ? 'yes' : 'no',
   ])
-  const titles = [
-    'path',
-    'played',
-    'handshake measured',
-    'modelled',
-    'saved measured',
-    'modelled',
-    'difference',
-    'agrees',
-  ]
+  const titles = ['path', 'played', 'handshake measured', 'saved measured', 'modelled', 'programs', 'rest', 'agrees']
   return `<section>
 <h2>Measured in the lab, beside the model</h2>
 <p>${escapeHtml(liveWords(live))}</p>

@@ -1,12 +1,14 @@
+import type {List} from '../../cli/made-list.js'
 import type {ReplayConnection} from '../connection.js'
 import type {Distribution} from '../model/distribution.js'
 import {MODEL_PATHS} from '../model/opening.js'
 import type {ModelParameters} from '../model/parameters.js'
 import {rttChart, savingsChart, waterfallChart} from './charts.js'
+import {handshakeRtts} from './handshake-rtts.js'
 import {liveSection} from './html-live.js'
 import {attribute, escapeHtml, table} from './html-table.js'
 import {PAGE_STYLE} from './html-style.js'
-import {rankConnections, typicalConnection, type RankedConnection} from './ranking.js'
+import {rankConnections, rankedConnection, typicalConnection, type RankedConnection} from './ranking.js'
 import type {ReplayResult} from './schema.js'
 import {DEFINITIONS, breakEvenWords, leftOutWords, modelWords} from './words.js'
 import {waterfallOf} from './waterfall.js'
@@ -29,14 +31,12 @@ export interface PageOptions {
  */
 export function htmlReport(
   result: ReplayResult,
-  connections: readonly ReplayConnection[],
+  connections: List<ReplayConnection>,
   {parameters, connectionId}: PageOptions,
 ): string {
   const ranked = rankConnections(connections, parameters)
-  const shown =
-    connectionId === null
-      ? typicalConnection(ranked)
-      : (ranked.find(({captured}) => captured.id === connectionId) ?? null)
+  const chosen = connectionId === null ? undefined : connections.at(connectionId - 1)
+  const shown = connectionId === null ? typicalConnection(ranked) : chosen ? rankedConnection(chosen, parameters) : null
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -137,7 +137,7 @@ function savingsSection(result: ReplayResult): string {
 }
 
 function distributionSection({connections}: ReplayResult): string {
-  const rtts = connections.flatMap(({handshakeRttMs}) => (handshakeRttMs === null ? [] : [handshakeRttMs]))
+  const rtts = handshakeRtts(connections)
   return section(
     'Handshake round trips',
     rtts.length === 0
@@ -198,10 +198,11 @@ function serversSection({servers, model}: ReplayResult): string {
   )
 }
 
-function connectionsSection(ranked: readonly RankedConnection[]): string {
+function connectionsSection(ranked: List<RankedConnection>): string {
   if (ranked.length === 0) return ''
   const few = ranked.length <= 2 * ROWS
-  const chosen = few ? ranked : [...ranked.slice(0, ROWS / 2), ...ranked.slice(-ROWS / 2)]
+  const half = ROWS / 2
+  const chosen = few ? [...ranked] : [...ranked.slice(0, half), ...ranked.slice(ranked.length - half)]
   const rows = chosen.map(({captured, modelled, handshakeSavedMs, firstByteSavedMs}) => [
     String(captured.id),
     captured.client,

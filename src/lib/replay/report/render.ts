@@ -1,10 +1,12 @@
+import type {List} from '../../cli/made-list.js'
 import {textTable, type Column} from '../../cli/table.js'
 import {renderConnections, renderSources} from '../analysis/render.js'
 import type {ReplayConnection} from '../connection.js'
 import type {LiveResult} from '../live/schema.js'
 import type {Distribution} from '../model/distribution.js'
 import type {ModelParameters} from '../model/parameters.js'
-import {explainedWords, liveRowName, liveWords} from './live-words.js'
+import {handshakeRtts} from './handshake-rtts.js'
+import {explainedWords, fixedMs, liveRowName, liveWords} from './live-words.js'
 import {rankConnections, type RankedConnection} from './ranking.js'
 import type {ReplayResult} from './schema.js'
 import {rttPlot, savingsPlot} from './terminal-plots.js'
@@ -20,7 +22,7 @@ const right = (title: string): Column => ({title, align: 'right'})
 /** The result as text: what was read, its connections, what the model says, and what was measured. */
 export function renderReplay(
   result: ReplayResult,
-  connections: readonly ReplayConnection[],
+  connections: List<ReplayConnection>,
   parameters: ModelParameters,
   plots: boolean,
 ): string {
@@ -32,15 +34,14 @@ export function renderReplay(
 
   if (result.model.connections > 0) parts.push(...modelParts(result, rankConnections(connections, parameters)))
   if (plots && result.model.connections > 0) {
-    const rtts = connections.flatMap(({handshakeRttMs}) => (handshakeRttMs === null ? [] : [handshakeRttMs]))
-    parts.push(savingsPlot(result.savings), rttPlot(rtts))
+    parts.push(savingsPlot(result.savings), rttPlot(handshakeRtts(connections)))
   }
 
   if (result.live) parts.push(livePart(result.live))
   return parts.join('\n\n')
 }
 
-function modelParts(result: ReplayResult, ranked: readonly RankedConnection[]): string[] {
+function modelParts(result: ReplayResult, ranked: List<RankedConnection>): string[] {
   const {summary, savings, model, servers, leftOut} = result
   const rtt = summary.handshakeRttMs
   const out = leftOutWords(leftOut)
@@ -96,7 +97,7 @@ function modelParts(result: ReplayResult, ranked: readonly RankedConnection[]): 
   parts.push(
     few ? 'Connections, by handshake time saved:' : 'Connections that save the most, and the least:',
     rankedTable(
-      few ? ranked : [...ranked.slice(0, RANKED_ROWS), ...ranked.slice(-RANKED_ROWS)],
+      few ? [...ranked] : [...ranked.slice(0, RANKED_ROWS), ...ranked.slice(ranked.length - RANKED_ROWS)],
       model.replicationAckMs[0],
     ),
   )
@@ -134,7 +135,8 @@ function livePart(live: LiveResult): string {
       right('modelled'),
       right('saved measured'),
       right('modelled'),
-      right('difference'),
+      right('programs'),
+      right('rest'),
       right('first byte saved measured'),
       right('modelled'),
       {title: 'agrees'},
@@ -147,7 +149,8 @@ function livePart(live: LiveResult): string {
       p50(row.modelled.handshakeMs),
       p50(row.handshakeSavedMs?.measured),
       p50(row.handshakeSavedMs?.modelled),
-      p50(row.handshakeSavedMs?.differenceMs),
+      fixedMs(row.handshakeSavedMs?.programsMs),
+      p50(row.handshakeSavedMs?.unexplainedMs),
       p50(row.firstByteSavedMs?.measured),
       p50(row.firstByteSavedMs?.modelled),
       row.agrees === null ? '-' : row.agrees ? 'yes' : 'no',

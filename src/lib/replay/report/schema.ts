@@ -1,7 +1,8 @@
 import {z} from 'zod'
 
+import type {List} from '../../cli/made-list.js'
 import {liveResultSchema} from '../live/schema.js'
-import {modelResultShape} from '../model/schema.js'
+import {modelResultShape, type ServerRow} from '../model/schema.js'
 
 const ms = z.number()
 const msOrNull = ms.nullable()
@@ -77,5 +78,9 @@ export const replayResultSchema = z.strictObject({
   warnings: z.array(z.string()).optional(),
 })
 
-export type ReplayResult = z.infer<typeof replayResultSchema>
-export type ReportedConnection = ReplayResult['connections'][number]
+export type ReportedConnection = z.infer<typeof connectionSchema>
+/** As it is made: what there may be very many of, one at a time. */
+export type ReplayResult = Omit<z.infer<typeof replayResultSchema>, 'connections' | 'servers'> & {
+  connections: List<ReportedConnection>
+  servers: List<ServerRow>
+}

@@ -2,6 +2,7 @@ import {plot} from 'simple-ascii-chart'
 
 import {round} from '../../bench/percentiles.js'
 import type {SavingsRow} from '../model/schema.js'
+import {greatest} from './handshake-rtts.js'
 
 const WIDTH = 60
 const HEIGHT = 12
@@ -24,9 +25,9 @@ export function savingsPlot(savings: readonly SavingsRow[]): string {
 }
 
 /** How many connections have which handshake round trip, as bars of characters. */
-export function rttPlot(rttMs: readonly number[]): string {
+export function rttPlot(rttMs: Float64Array): string {
   if (rttMs.length === 0) return 'Handshake round trips: none to plot.'
-  const highest = Math.max(...widest(rttMs), 0.001)
+  const highest = Math.max(greatest(rttMs), 0.001)
   const counts = Array.from({length: BINS}, () => 0)
   for (const rtt of rttMs) counts[Math.min(BINS - 1, Math.floor((rtt / highest) * BINS))]++
   const most = Math.max(...counts)
@@ -39,11 +40,4 @@ export function rttPlot(rttMs: readonly number[]): string {
       return `${label(bin).padStart(width)} to ${label(bin + 1).padStart(width)}  ${bar}${bar === '' ? '' : ' '}${count}`
     }),
   ].join('\n')
-}
-
-/** The greatest as a list of one: spreading a long list into Math.max() overflows the stack. */
-function widest(values: readonly number[]): [number] {
-  let most = 0
-  for (const value of values) most = Math.max(most, value)
-  return [most]
 }

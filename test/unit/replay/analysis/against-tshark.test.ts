@@ -113,7 +113,7 @@ function byTshark(file: string): Line[] {
 
 async function byUs(file: string): Promise<Line[]> {
   const {connections} = await analyse([file])
-  return connections.map(({client, excluded, handshakeRttMs, completeness}) => ({
+  return [...connections].map(({client, excluded, handshakeRttMs, completeness}) => ({
     port: Number(client.split(':')[1]),
     syn: excluded === undefined,
     rttMs: handshakeRttMs?.toFixed(3) ?? null,
@@ -152,6 +152,21 @@ describe('replay analysis beside tshark', () => {
 
   it('numbers the connections alike', () => {
     expect(ours.map(({port}) => port)).to.deep.equal(theirs.map(({port}) => port))
+  })
+
+  it('finds the same when every connection is put away between any two of its packets', async () => {
+    const all = names.flatMap((name) => CASES[name].map((one, nth) => ({nth, ...one, clientPort: portOf(name)})))
+    const interleaved = all.sort((a, b) => a.nth - b.nth)
+    const directory = mkdtempSync(join(tmpdir(), 'ov-replay-'))
+    try {
+      const file = join(directory, 'interleaved.pcap')
+      writeFileSync(file, pcapOfSegments(interleaved))
+      const [kept, putAway] = [await analyse([file]), await analyse([file], {ageSegments: 1})]
+      expect([...putAway.connections]).to.deep.equal([...kept.connections])
+      expect(kept.connections.length).to.be.at.least(names.length)
+    } finally {
+      rmSync(directory, {recursive: true})
+    }
   })
 
   for (const name of names) {

@@ -16,7 +16,7 @@ let directory: string
 async function connectionsOf(segments: Crafted[], options: AnalysisOptions = {}): Promise<ReplayConnection[]> {
   const file = join(directory, 'capture')
   writeFileSync(file, pcapOfSegments(segments))
-  return (await analyse([file], options)).connections
+  return [...(await analyse([file], options)).connections]
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text)

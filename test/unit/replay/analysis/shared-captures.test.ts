@@ -30,7 +30,9 @@ describe('replay analysis of real traffic', () => {
     it(`finds the ${expected.length} handshakes of ${name}, to a microsecond`, async () => {
       const {connections, problems} = await analyse([fileURLToPath(new URL(name, CAPTURES))])
       expect(problems).to.deep.equal([])
-      const found = connections.filter(({excluded}) => excluded === undefined)
+      const putAway = await analyse([fileURLToPath(new URL(name, CAPTURES))], {ageSegments: 1})
+      expect([...putAway.connections]).to.deep.equal([...connections])
+      const found = [...connections].filter(({excluded}) => excluded === undefined)
       expect(found.map(({client, server}) => ({client, server}))).to.deep.equal(
         expected.map(({client, server}) => ({client: bracketed(client), server: bracketed(server)})),
       )

@@ -1,6 +1,7 @@
 import {expect} from 'chai'
 
 import {Content} from '../../../../src/lib/failover/content.js'
+import {Act} from '../../../../src/lib/replay/live/act.js'
 import {compareRows, explain, within, type PathSamples} from '../../../../src/lib/replay/live/compare.js'
 import {fill, planLive} from '../../../../src/lib/replay/live/plan.js'
 import {runLive} from '../../../../src/lib/replay/live/run.js'
@@ -12,12 +13,17 @@ const times = (handshakeMs: number) => ({connectMs: 1, handshakeMs, firstByteMs:
 const samples = (path: PathSamples['path'], ackMs: number | null, ...pairs: [number, number][]): PathSamples => ({
   path,
   replicationAckMs: ackMs,
+  atRest: [],
   samples: pairs.map(([measured, modelled], connection) => ({
     connection,
     measured: times(measured),
     modelled: times(modelled),
   })),
   errors: [],
+})
+const resting = (path: PathSamples['path'], ackMs: number | null, ms: number): PathSamples => ({
+  ...samples(path, ackMs),
+  atRest: [times(ms)],
 })
 
 describe('what is played live', () => {
@@ -75,17 +81,26 @@ describe('what is played live', () => {
 })
 
 describe('measured beside modelled', () => {
-  it('compares savings connection by connection', () => {
+  it('compares savings connection by connection, less what is no round trip', () => {
     const rows = compareRows([
-      samples('direct', null, [83, 80], [41, 40]),
-      samples('zero-rtt', null, [12, 10], [7, 5]),
-      samples('zero-rtt', 20, [34, 30], [40, 25]),
+      {...samples('direct', null, [83, 80], [41, 40]), atRest: [times(1)]},
+      {...samples('zero-rtt', null, [12, 10], [7, 5]), atRest: [times(2), times(1.5), times(9)]},
+      {...samples('zero-rtt', 20, [34, 30], [40, 25]), atRest: [times(3)]},
+      samples('split', null, [83, 80], [41, 40]),
     ])
     expect(rows[0]).to.deep.include({handshakeSavedMs: null, agrees: null})
-    expect(rows[1].handshakeSavedMs!.differenceMs).to.deep.equal({mean: 0, p50: -1, p90: 1})
+    const zeroRtt = rows[1].handshakeSavedMs!
+    expect(zeroRtt.differenceMs).to.deep.equal({mean: 0, p50: -1, p90: 1})
+    expect(zeroRtt.programsMs).to.equal(-1)
+    expect(zeroRtt.unexplainedMs).to.deep.equal({mean: 1, p50: 0, p90: 2})
+    expect(rows[1].firstByteSavedMs!.programsMs).to.equal(-2)
     expect(rows[1].agrees).to.equal(true)
     expect(rows[2].handshakeSavedMs!.differenceMs!.p50).to.equal(-14)
+    expect(rows[2].handshakeSavedMs!.unexplainedMs!.p50).to.equal(-12)
     expect(rows[2].agrees).to.equal(false)
+    // Without a measurement at rest there is no telling.
+    expect(rows[3].handshakeSavedMs).to.deep.include({programsMs: null, unexplainedMs: null})
+    expect(rows[3].agrees).to.equal(null)
   })
 
   it('2 ms or 3 %, the greater of the two', () => {
@@ -98,14 +113,25 @@ describe('measured beside modelled', () => {
     ])
   })
 
-  it('takes differences apart: ends and links, relays, backup', () => {
+  it('says what a handshake takes at rest: ends, relays, a pair', () => {
     expect(
-      explain([
-        samples('direct', null, [83, 80]),
-        samples('zero-rtt', null, [14, 10]),
-        samples('zero-rtt', 0, [15.5, 10]),
-      ]),
+      explain([resting('direct', null, 3), resting('zero-rtt', null, 4), resting('zero-rtt', 0, 5.5)]),
     ).to.deep.equal({directMs: 3, relaysMs: 1, pairMs: 1.5})
     expect(explain([])).to.deep.equal({directMs: null, relaysMs: null, pairMs: null})
+  })
+
+  it('of several plays of a connection the shortest time counts, and none of one that failed', () => {
+    const [one, other] = planLive([capturedConnection({id: 1}), capturedConnection({id: 2})], {
+      parameters: PARAMETERS,
+      connections: 2,
+      speedUp: 1,
+    }).groups[0].connections
+    const act = new Act('zero-rtt', 5)
+    for (const ms of [12, 10, 11]) act.add(one, times(ms), times(9))
+    act.add(other, times(10), times(9))
+    act.fail(other, 'client: ECONNRESET')
+    expect(act.samples([one, other])).to.deep.equal([{connection: 1, measured: times(10), modelled: times(9)}])
+    expect(act.errors([one, other])).to.deep.equal(['client: ECONNRESET'])
+    expect(act.hasFailed(other)).to.equal(true)
   })
 })

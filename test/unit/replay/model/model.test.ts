@@ -6,6 +6,7 @@ import {modelConversation, runModel, type ModelConnection} from '../../../../src
 import {DEFAULT_PARAMETERS} from '../../../../src/lib/replay/model/parameters.js'
 import {modelResultSchema} from '../../../../src/lib/replay/model/schema.js'
 import {capturedConnection} from '../captured-connection.js'
+import {asJson} from '../example.js'
 
 const connection = (rttMs: number, changes: Partial<ModelConnection> = {}): ModelConnection => ({
   id: 1,
@@ -38,7 +39,7 @@ const segment = (synOptions: SynOptions | null, synAckOptions: SynOptions | null
 
 describe('the model over a capture', () => {
   it('gives a row for each latency, each a distribution over connections', () => {
-    const result = modelResultSchema.parse(runModel([connection(100), connection(50)], latencies(0, 10, 20)))
+    const result = modelResultSchema.parse(asJson(runModel([connection(100), connection(50)], latencies(0, 10, 20))))
     expect(result.savings.map(({replicationAckMs}) => replicationAckMs)).to.deep.equal([0, 10, 20])
     // 0.88 of the round trip, less the latency.
     expect(result.savings.map(({handshakeSavedMs}) => handshakeSavedMs)).to.deep.equal([
@@ -61,7 +62,7 @@ describe('the model over a capture', () => {
 
   it('finds the break-even of the capture and of each server', () => {
     const connections = [connection(10), connection(10), connection(100, {server: '192.0.2.2:443'})]
-    const result = runModel(connections, latencies(0, 5, 10, 20, 50))
+    const result = modelResultSchema.parse(asJson(runModel(connections, latencies(0, 5, 10, 20, 50))))
     expect(result.breakEvenReplicationAckMs).to.equal(35.2)
     expect(result.servers.map((row) => [row.server, row.connections, row.breakEvenReplicationAckMs])).to.deep.equal([
       ['192.0.2.1:80', 2, 8.8],
@@ -71,13 +72,13 @@ describe('the model over a capture', () => {
   })
 
   it('without a connection there are rows without figures', () => {
-    const result = modelResultSchema.parse(runModel([], latencies(0, 5)))
+    const result = modelResultSchema.parse(asJson(runModel([], latencies(0, 5))))
     expect(result.savings[0].handshakeSavedMs).to.equal(null)
     expect(result).to.deep.include({breakEvenReplicationAckMs: null, breakEven: 'nothing to model', servers: []})
   })
 
   it('a result that lacks a latency or has a word too many does not fit the schema', () => {
-    const result = runModel([connection(100)], latencies(0))
+    const result = modelResultSchema.parse(asJson(runModel([connection(100)], latencies(0))))
     expect(modelResultSchema.safeParse({...result, more: 1}).success).to.equal(false)
     expect(modelResultSchema.safeParse({...result, savings: [{handshakeSavedMs: null}]}).success).to.equal(false)
   })
@@ -101,7 +102,7 @@ describe('the model over a capture', () => {
 describe('captured connections in the model', () => {
   it('a SYN that was sent again does not lengthen the path', () => {
     const {modelled} = all({handshakeRttMs: 1040, serverRttMs: 39, clientRttMs: 1, synRetransmissions: 1})
-    expect(modelled[0].rttMs).to.equal(40)
+    expect(modelled.at(0)!.rttMs).to.equal(40)
   })
 
   it('those without a whole handshake, or met in mid-stream, are left out and counted', () => {

@@ -6,6 +6,7 @@ import {parametersFromFlags} from '../../../../src/lib/replay/model/from-flags.j
 import {DEFAULT_PARAMETERS} from '../../../../src/lib/replay/model/parameters.js'
 import type {ModelConnection} from '../../../../src/lib/replay/model/model.js'
 import {csvCell, csvOf} from '../../../../src/lib/replay/report/csv.js'
+import {handshakeRtts} from '../../../../src/lib/replay/report/handshake-rtts.js'
 import {htmlReport} from '../../../../src/lib/replay/report/html.js'
 import {escapeHtml} from '../../../../src/lib/replay/report/html-table.js'
 import {renderReplay} from '../../../../src/lib/replay/report/render.js'
@@ -14,7 +15,7 @@ import {replayResultSchema} from '../../../../src/lib/replay/report/schema.js'
 import {rttPlot, savingsPlot} from '../../../../src/lib/replay/report/terminal-plots.js'
 import {waterfallOf} from '../../../../src/lib/replay/report/waterfall.js'
 import {capturedConnection} from '../captured-connection.js'
-import {exampleAnalysis, exampleLive} from '../example.js'
+import {asJson, exampleAnalysis, exampleLive} from '../example.js'
 
 const PARAMETERS = DEFAULT_PARAMETERS
 const HOSTILE = '<script>alert(1)</script>&"\'.pcap'
@@ -23,16 +24,17 @@ const modelled = (changes = {}): ModelConnection =>
 
 describe('the result of overlay replay', () => {
   it('fits its schema, with connections and without', () => {
-    const result = replayResultSchema.parse(replayResult(exampleAnalysis(), PARAMETERS, null))
+    const result = replayResultSchema.parse(asJson(replayResult(exampleAnalysis(), PARAMETERS, null)))
     expect(result.summary).to.deep.include({connections: 61, handshakes: 60, start: '2026-11-24T07:06:40.123456789Z'})
     expect(result.leftOut).to.deep.equal([{reason: 'mid-stream', connections: 1}])
     const none = {...exampleAnalysis(), connections: [], startNs: null}
-    expect(replayResultSchema.parse(replayResult(none, PARAMETERS, null)).summary.handshakeRttMs).to.equal(null)
+    expect(replayResultSchema.parse(asJson(replayResult(none, PARAMETERS, null))).summary.handshakeRttMs).to.equal(null)
   })
 
   it('fits its schema with what was measured live, and says what failed', () => {
     const live = exampleLive([0, 5], 'client: ECONNRESET')
-    const result = replayResultSchema.parse(replayResult(exampleAnalysis(), PARAMETERS, live))
+    const result = replayResult(exampleAnalysis(), PARAMETERS, live)
+    replayResultSchema.parse(asJson(result))
     expect(result.live!.rows.map(({agrees}) => agrees)).to.deep.equal([null, true, true, true, true])
     const {connections} = exampleAnalysis()
     expect(renderReplay(result, connections, PARAMETERS, false)).to.contain('1 failed: client: ECONNRESET')
@@ -42,7 +44,7 @@ describe('the result of overlay replay', () => {
   })
 
   it('with a word too many it does not', () => {
-    const result = replayResult(exampleAnalysis(), PARAMETERS, null)
+    const result = replayResultSchema.parse(asJson(replayResult(exampleAnalysis(), PARAMETERS, null)))
     expect(replayResultSchema.safeParse({...result, more: 1}).success).to.equal(false)
     expect(replayResultSchema.safeParse({...result, savings: undefined}).success).to.equal(false)
   })
@@ -145,8 +147,8 @@ describe('plots as text', () => {
     expect(savingsPlot(savings))
       .to.match(/against replication-ack latency/)
       .and.contain('20')
-    expect(rttPlot(connections.flatMap(({handshakeRttMs}) => handshakeRttMs ?? []))).to.contain('█')
-    expect(rttPlot([])).to.contain('none to plot')
+    expect(rttPlot(handshakeRtts(connections))).to.contain('█')
+    expect(rttPlot(new Float64Array())).to.contain('none to plot')
   })
 })
 
