@@ -23,23 +23,23 @@ function expectRounds(figure: Figure, name: string, rounds: number): void {
   expect(to.includes('haproxy'), name).to.equal(name !== 'haproxy')
 }
 
+/** Every path has a value of each round, nothing failed, and the text has a line for each. */
+function expectWhole(bench: LoadBench, names: readonly string[]): void {
+  expect(bench.skipped).to.deep.equal([])
+  const text = renderLoadBench(bench)
+  for (const each of bench.cases) {
+    expect(each.paths.map(({name}) => name)).to.deep.equal(names)
+    for (const path of each.paths) {
+      expect(path, path.name).to.deep.include({failed: 0, messages: []})
+      expectRounds(mainFigure(path), path.name, bench.rounds)
+      expect(text).to.match(new RegExp(`^${path.name} +\\d`, 'm'))
+    }
+  }
+}
+
 /** What is measured depends on the machine: these look at what moved, and never at how fast. */
 describe('load benches', () => {
   const common = {rounds: 2, congestionControl: 'reno', warmUpMs: 100}
-
-  /** Every path has a value of each round, nothing failed, and the text has a line for each. */
-  function expectWhole(bench: LoadBench, names: readonly string[]): void {
-    expect(bench.skipped).to.deep.equal([])
-    const text = renderLoadBench(bench)
-    for (const each of bench.cases) {
-      expect(each.paths.map(({name}) => name)).to.deep.equal(names)
-      for (const path of each.paths) {
-        expect(path, path.name).to.deep.include({failed: 0, messages: []})
-        expectRounds(mainFigure(path), path.name, bench.rounds)
-        expect(text).to.match(new RegExp(`^${path.name} +\\d`, 'm'))
-      }
-    }
-  }
 
   it('throughput: bytes arrive over every path, both ways, over one stream and several', async () => {
     const paths = ['direct', 'zero-rtt', 'haproxy', 'haproxy-splice', 'nginx'] as const
