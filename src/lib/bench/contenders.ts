@@ -3,9 +3,10 @@ import {accessSync, constants} from 'node:fs'
 import {join} from 'node:path'
 
 import {builtFile, overlayCommand} from '../cli/node-entry.js'
+import {OverlayError} from '../errors/index.js'
 import {formatEndpoint, type Endpoint} from '../wire/endpoint.js'
-import {haproxyConfig} from './haproxy-config.js'
-import {nginxStreamConfig} from './nginx-config.js'
+import {haproxyConfig, type HaproxyHop} from './haproxy-config.js'
+import {nginxStreamConfig, type NginxOptions} from './nginx-config.js'
 import {middleConnect, requireHandshakePlane} from './own-pair.js'
 import type {Percentiles} from './percentiles.js'
 import {forgetPath} from './path-memory.js'
@@ -33,7 +34,11 @@ function places(stage: Stage, port: number): {edge: Endpoint; gateway: Endpoint}
 }
 
 /** A pair of HAProxies in tcp mode, with TCP Fast Open between them or without. */
-function haproxyPair(port: number, fastOpen: boolean): Contender {
+export function haproxyPair(
+  port: number,
+  fastOpen: boolean,
+  tuning: Pick<HaproxyHop, 'maxConnections' | 'splice' | 'threads'> = {},
+): Contender {
   return {
     programs: ['haproxy'],
     async start(stage, origin) {
@@ -46,8 +51,8 @@ function haproxyPair(port: number, fastOpen: boolean): Contender {
       }
 
       const hops = {
-        gateway: haproxyConfig({listen: gateway, target: origin, fastOpenListen: fastOpen}),
-        edge: haproxyConfig({listen: edge, target: gateway, fastOpenTarget: fastOpen}),
+        gateway: haproxyConfig({...tuning, listen: gateway, target: origin, fastOpenListen: fastOpen}),
+        edge: haproxyConfig({...tuning, listen: edge, target: gateway, fastOpenTarget: fastOpen}),
       }
       for (const host of ['gateway', 'edge'] as const) {
         const words = ['haproxy', '-db', '-f', stage.file(host, name)]
@@ -99,7 +104,7 @@ function newKey(): string {
   return `1 ${randomBytes(32).toString('hex')}\n`
 }
 
-function nginxPair(port: number): Contender {
+export function nginxPair(port: number, options: NginxOptions = {}): Contender {
   return {
     programs: ['nginx'],
     async start(stage, origin) {
@@ -108,7 +113,7 @@ function nginxPair(port: number): Contender {
         ['gateway', gateway, origin],
         ['edge', edge, gateway],
       ] as const) {
-        const config = nginxStreamConfig(listen, target, stage.lab.host(host).runDir)
+        const config = nginxStreamConfig(listen, target, stage.lab.host(host).runDir, options)
         const words = ['nginx', '-e', 'stderr', '-c', stage.file(host, 'nginx-stream.conf')]
         await stage.serve({host, what: `nginx on ${host}`, words, listen, files: {'nginx-stream.conf': config}})
       }
@@ -118,8 +123,17 @@ function nginxPair(port: number): Contender {
   }
 }
 
-/** Our own edge and gateway, with the handshake plane or without. */
-function overlayPair(name: string, port: number, zeroRtt: boolean): Contender {
+/**
+ * Our own edge and gateway, with the handshake plane or without.
+ *
+ * @param load one client makes all the load: without the limits that keep one client from having all of an edge
+ */
+export function overlayPair(
+  name: string,
+  port: number,
+  zeroRtt: boolean,
+  {processes = 1, load = false}: {processes?: number; load?: boolean} = {},
+): Contender {
   return {
     programs: [],
     async start(stage, origin) {
@@ -127,7 +141,7 @@ function overlayPair(name: string, port: number, zeroRtt: boolean): Contender {
       const key = newKey()
       const files = {[`${name}.key`]: key}
       const common = (host: string): string[] => {
-        const words = ['--name', name, '--processes', '1', '--key-file', stage.file(host, `${name}.key`)]
+        const words = ['--name', name, '--processes', `${processes}`, '--key-file', stage.file(host, `${name}.key`)]
         return zeroRtt ? words : [...words, '--no-zero-rtt']
       }
 
@@ -140,6 +154,7 @@ function overlayPair(name: string, port: number, zeroRtt: boolean): Contender {
         files,
       })
       const edgeWords = ['--listen', formatEndpoint(edge), '--origin', formatEndpoint(origin)]
+      if (load) edgeWords.push('--max-client-rate', '0', '--max-client-connections', '0')
       await stage.serve({
         host: 'edge',
         what: `overlay edge (${name})`,
@@ -163,6 +178,28 @@ export const CONTENDERS: Record<PathName, Contender> = {
   'haproxy-tfo': haproxyPair(7004, true),
   nginx: nginxPair(7005),
   'haproxy-zero-rtt': haproxyPairWithPlane('beside-haproxy', 7006),
+}
+
+/**
+ * Starts a contender.
+ *
+ * @returns what its client connects to, or why it cannot be measured: a program is missing, its servers did not start
+ * @throws what is no OverlayError
+ */
+export async function tryStart(
+  contender: Contender,
+  stage: Stage,
+  origin: Endpoint,
+): Promise<{skipped: string} | {target: Endpoint}> {
+  const missing = missingProgram(contender)
+  if (missing) return {skipped: `${missing} is not installed`}
+  try {
+    return {target: await contender.start(stage, origin)}
+  } catch (error) {
+    if (!(error instanceof OverlayError)) throw error
+    const cause = typeof error.cause === 'string' ? `: ${error.cause.split('\n')[0]}` : ''
+    return {skipped: error.message + cause}
+  }
 }
 
 /** The first of its programs that is not installed, or undefined. */

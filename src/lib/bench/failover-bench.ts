@@ -11,6 +11,7 @@ import type {Gaps} from '../failover/verdict.js'
 import {ackDelays} from './ack-delay.js'
 import type {PacedOrders} from './paced-client.js'
 import {percentiles, round, type Percentiles} from './percentiles.js'
+import {ratio, type Ratio} from './ratio.js'
 
 export interface FailoverBenchOptions {
   /** Of each of the three links of the path, ms. */
@@ -39,13 +40,6 @@ export interface FailoverBenchRow {
   gapMs: Gaps | null
   pauseMs: Gaps | null
   connectionsReset: number | null
-}
-
-/** lowest and highest: over the rounds. */
-export interface Ratio {
-  median: number
-  lowest: number
-  highest: number
 }
 
 export interface FailoverBench {
@@ -224,12 +218,6 @@ function rowOf(measured: Measured, plain: Measured): FailoverBenchRow {
     pauseMs: null,
     connectionsReset: null,
   }
-}
-
-function ratio(own: readonly number[], base: readonly number[]): Ratio | null {
-  const ratios = own.map((rate, index) => rate / base[index])
-  const of = percentiles(ratios)
-  return of === null ? null : {median: of.p50, lowest: round(Math.min(...ratios)), highest: round(Math.max(...ratios))}
 }
 
 function killScenario(rttMs: number, replicationAckMs: number): Scenario {

@@ -1,6 +1,7 @@
 import {textTable} from '../cli/table.js'
 import type {Gaps} from '../failover/verdict.js'
-import type {FailoverBench, FailoverBenchRow, Ratio} from './failover-bench.js'
+import type {FailoverBench, FailoverBenchRow} from './failover-bench.js'
+import type {Ratio} from './ratio.js'
 
 /** The result as text: what was measured in words, and a table. */
 export function renderFailoverBench({rttMs, rounds, bytes, kills, rows, bridged}: FailoverBench): string {

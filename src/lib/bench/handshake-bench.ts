@@ -1,10 +1,10 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import {OverlayError} from '../errors/index.js'
 import type {Endpoint} from '../wire/endpoint.js'
-import type {ExchangeOutcome} from './client-process.js'
-import {CONTENDERS, missingProgram} from './contenders.js'
+import type {ExchangeOrder, ExchangeOutcome} from './client-process.js'
+import {CONTENDERS, tryStart} from './contenders.js'
 import {MeasuringClient} from './measuring-client.js'
+import {rotate} from './rotate.js'
 import {Samples, floorOf} from './samples.js'
 import type {HandshakeBench, PathName} from './schema.js'
 import {Stage} from './stage.js'
@@ -82,19 +82,9 @@ async function openRoutes(
     progress(`starting ${name}`)
     const route: Route = {samples: new Samples(name, requestSizes), target: null}
     routes.push(route)
-    const missing = missingProgram(CONTENDERS[name])
-    if (missing) {
-      route.samples.skip(`${missing} is not installed`)
-      continue
-    }
-
-    try {
-      route.target = await CONTENDERS[name].start(stage, origin)
-    } catch (error) {
-      if (!(error instanceof OverlayError)) throw error
-      const cause = typeof error.cause === 'string' ? `: ${error.cause.split('\n')[0]}` : ''
-      route.samples.skip(error.message + cause)
-    }
+    const started = await tryStart(CONTENDERS[name], stage, origin)
+    if ('skipped' in started) route.samples.skip(started.skipped)
+    else route.target = started.target
   }
 
   return routes
@@ -106,9 +96,12 @@ async function measure(
   options: HandshakeBenchOptions,
   progress: (what: string) => void,
 ): Promise<void> {
-  const client = new MeasuringClient(stage.lab)
+  const client = new MeasuringClient<ExchangeOrder, ExchangeOutcome>(
+    stage.lab,
+    new URL('client-process.js', import.meta.url),
+  )
   const exchange = (target: Endpoint, requestBytes: number): Promise<ExchangeOutcome> =>
-    client.exchange({...target, requestBytes, responseBytes: RESPONSE_BYTES, timeoutMs: 10_000})
+    client.carryOut({...target, requestBytes, responseBytes: RESPONSE_BYTES, timeoutMs: 10_000})
 
   const {clientEdge, edgeGateway, gatewayOrigin} = options.rttMs
   const quietMs = clientEdge + edgeGateway + gatewayOrigin + 20
@@ -143,10 +136,4 @@ async function warmUp(
 ): Promise<void> {
   const deadline = performance.now() + WARM_UP_MS
   while ('error' in (await exchange(target, 100)) && performance.now() < deadline) await sleep(100)
-}
-
-/** The same in another order, so that no path always follows the same other. */
-function rotate<Item>(items: Item[], by: number): Item[] {
-  const start = by % items.length
-  return [...items.slice(start), ...items.slice(0, start)]
 }

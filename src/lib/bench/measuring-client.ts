@@ -4,23 +4,23 @@ import {nodeCommand} from '../cli/node-entry.js'
 import {OverlayError} from '../errors/index.js'
 import type {HostProcess} from '../lab/host-process.js'
 import type {Lab} from '../lab/lab.js'
-import type {ExchangeOrder, ExchangeOutcome} from './client-process.js'
 
-/** The measuring client in a lab's client host, one exchange at a time. */
-export class MeasuringClient {
+/** A process that measures, in a lab's client host: takes one order at a time, a line of JSON, and answers with one. */
+export class MeasuringClient<Order, Outcome> {
   readonly #process: HostProcess
   readonly #lines: Interface
-  #waiting: {resolve(outcome: ExchangeOutcome): void; reject(error: Error): void} | null = null
+  #waiting: {resolve(outcome: Outcome): void; reject(error: Error): void} | null = null
   #ended = false
 
-  constructor(lab: Lab) {
-    this.#process = lab.spawn('client', nodeCommand(new URL('client-process.js', import.meta.url)), {
+  /** @param entry of the process, spelled with `.js` */
+  constructor(lab: Lab, entry: URL) {
+    this.#process = lab.spawn('client', nodeCommand(entry), {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     this.#process.child.stdin?.on('error', () => {}) // its end is reported below
     this.#lines = createInterface({input: this.#process.child.stdout!})
     this.#lines.on('line', (line) => {
-      this.#waiting?.resolve(JSON.parse(line) as ExchangeOutcome)
+      this.#waiting?.resolve(JSON.parse(line) as Outcome)
       this.#waiting = null
     })
     this.#lines.on('close', () => {
@@ -30,8 +30,12 @@ export class MeasuringClient {
     })
   }
 
-  /** @throws OverlayError INTERNAL when the client has ended; what goes wrong with the exchange is in its outcome */
-  exchange(order: ExchangeOrder): Promise<ExchangeOutcome> {
+  get pid(): number {
+    return this.#process.pid
+  }
+
+  /** @throws OverlayError INTERNAL when the client has ended; what goes wrong with the order is in its outcome */
+  carryOut(order: Order): Promise<Outcome> {
     if (this.#ended) return Promise.reject(clientEnded())
     return new Promise((resolve, reject) => {
       this.#waiting = {resolve, reject}

@@ -28,6 +28,9 @@ export interface ServerOptions {
 
 /** A lab with servers in its hosts. Everything ends with {@link Stage.close}. */
 export class Stage {
+  /** All that were started and not stopped, in their order. */
+  readonly servers: HostProcess[] = []
+
   private constructor(readonly lab: Lab) {}
 
   static async open(spec: LabSpec): Promise<Stage> {
@@ -71,6 +74,7 @@ export class Stage {
   async serve({host, what, words, listen, files = {}, env}: ServerOptions): Promise<HostProcess> {
     for (const [name, text] of Object.entries(files)) this.write(host, name, text)
     const server = this.lab.spawn(host, words, {stdio: ['pipe', 'ignore', 'pipe'], env})
+    this.servers.push(server)
     let said = ''
     server.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-STDERR_KEPT)
@@ -94,10 +98,25 @@ export class Stage {
     return server
   }
 
-  /** Starts the measuring origin on a host's link. */
-  async serveOrigin(listen: Endpoint): Promise<void> {
-    const words = nodeCommand(new URL('origin-process.js', import.meta.url))
-    await this.serve({
+  /** Stops servers, the last one first: an edge before its gateway. */
+  async stop(servers: readonly HostProcess[]): Promise<void> {
+    for (const server of [...servers].reverse()) {
+      await server.stop()
+      this.servers.splice(this.servers.indexOf(server), 1)
+    }
+  }
+
+  /**
+   * Starts an origin on its host.
+   *
+   * @param entry of its process, spelled with `.js`; the measuring origin when not given
+   */
+  async serveOrigin(
+    listen: Endpoint,
+    entry: URL = new URL('origin-process.js', import.meta.url),
+  ): Promise<HostProcess> {
+    const words = nodeCommand(entry)
+    return this.serve({
       host: 'origin',
       what: 'the origin',
       words: [...words, listen.address, String(listen.port)],

@@ -98,6 +98,13 @@ export class Pipe {
     return bytes.subarray(0, this.read(addressOf(bytes)))
   }
 
+  /** Writes bytes of memory into it, as many as fit. @returns how many; −1 with errno set */
+  load(at: number, length: number): number {
+    const written = sys.write(this.writeEnd, at, length)
+    if (written > 0) this.length += written
+    return written
+  }
+
   /** Reads all it holds into memory. @returns how many bytes that was */
   read(at: number): number {
     let read = 0

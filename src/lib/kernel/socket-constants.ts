@@ -30,6 +30,8 @@ export const IPV6_V6ONLY = 26
 export const IPV6_FREEBIND = 78
 
 export const MSG_PEEK = 0x2
+/** TCP: received bytes are dropped without being copied (tcp(7)). */
+export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x40_00
 export const MSG_MORE = 0x80_00

@@ -34,10 +34,23 @@ describe('bench contenders', () => {
     })
   }
 
-  it('nginx takes its configuration', () => {
-    const file = write(nginxStreamConfig(listen, target, directory))
-    execFileSync('nginx', ['-t', '-q', '-e', 'stderr', '-c', file], {stdio: 'pipe'})
+  it('HAProxy takes its configuration for load, spliced by two threads', () => {
+    const config = haproxyConfig({listen, target, splice: true, threads: 2, maxConnections: 9000})
+    execFileSync('haproxy', ['-c', '-q', '-f', write(config)], {stdio: 'pipe'})
+    for (const line of ['maxconn 9000', 'nbthread 2', 'option splice-request', 'option splice-response']) {
+      expect(config).to.match(new RegExp(`^ {2}${line}$`, 'm'))
+    }
   })
+
+  for (const [what, options] of [
+    ['its configuration', {}],
+    ['its configuration for load, by two workers', {processes: 2, maxSockets: 8192, halfClose: true}],
+  ] as const) {
+    it(`nginx takes ${what}`, () => {
+      const file = write(nginxStreamConfig(listen, target, directory, options))
+      execFileSync('nginx', ['-t', '-q', '-e', 'stderr', '-c', file], {stdio: 'pipe'})
+    })
+  }
 
   it('a program that is not installed is named', () => {
     expect(missingProgram(CONTENDERS.haproxy, directory)).to.equal('haproxy')
