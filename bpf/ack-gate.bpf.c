@@ -16,6 +16,7 @@
 #include "counters.h"
 #include "gate-kick.h"
 #include "gate-options.h"
+#include "gate-sack.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -114,8 +115,9 @@ static __always_inline int hold_at_gate(struct __sk_buff *skb, const struct gate
 			f->last_edge = edge;
 		return TC_ACT_UNSPEC;
 	}
-	bool has_sack = g->header_len > TCP_LEN + (f->timestamps ? sizeof(struct timestamp_option) : 0);
-	if (!g->payload && !(g->flags & TCP_FIN) && !has_sack && !after(f->gate, f->last_ack) && !after(edge, f->last_edge)) {
+	enum sack_kind sack =
+		remove_duplicate_report(skb, g, TCP_LEN + (f->timestamps ? sizeof(struct timestamp_option) : 0));
+	if (!g->payload && !(g->flags & TCP_FIN) && sack != SACK && !after(f->gate, f->last_ack) && !after(edge, f->last_edge)) {
 		count(ACK_DROPPED);
 		return TC_ACT_SHOT;
 	}
