@@ -22,7 +22,7 @@ export default class Replay extends OverlayCommand<ReplayResult> {
 
   static override description = `Reads pcap and pcapng, also gzipped, from files or standard input (-); several files are read one after the other, as one capture. Finds every TCP connection and its handshake, and models how it would have opened directly, over a split connection, and over one with a zero-RTT middle leg, at each replication-ack latency. With --live the conversations are played through an overlay in a lab, and measured beside the model; that needs root. docs/REPLAY.md has the definitions and formulas.
 
-Exit codes: 2 when a capture is damaged, with everything that could be read; with --live 3 when measured and modelled differ by more than 2 ms and 3 %, and 6 when the deadline came first.`
+Exit codes: 2 when a capture is damaged, with everything that could be read; with --live 3 when measured and modelled differ by more than 2 ms and 3 %, programs' own time taken off, and 6 when the deadline came first.`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> web.pcap',
