@@ -85,7 +85,8 @@ describe('overlay probe: ordinary handshakes', () => {
       expect(handshake.rttMs!.min).to.be.closeTo(Math.min(...rtts), 0.3)
       expect(handshake.rttMs!.max).to.be.closeTo(Math.max(...rtts), 0.3)
       expect(handshake.rttMs!.p50).to.be.closeTo(quantile(rtts, 0.499), 0.3)
-      expect(handshake.rttMs!.min).to.be.within(rttMs, rttMs + 1)
+      // By how much a link may be late is judged in lab/delay.test.ts.
+      expect(handshake.rttMs!.min).to.be.at.least(rttMs)
       const [least, most] = mayBeLost(count, lossPercent)
       expect(handshake.answers.silent).to.be.within(least, most)
       const distances = syns.slice(1).map(({timeMs}, index) => timeMs - syns[index].timeMs)
@@ -105,11 +106,18 @@ describe('overlay probe: ordinary handshakes', () => {
       lab.exec('client', ['nping', '--tcp', '-p', String(OPEN), '-c', '10', '--delay', '200ms', ORIGIN]),
     ])
     const best = own.report.handshake.rttMs!.min
-    const theirs = /min\/avg\/max = ([\d.]+)\//.exec(hping.stderr + hping.stdout)
-    const their = /Min rtt: ([\d.]+)ms/.exec(nping.stdout)
-    // They read the clock in user space, after the packet has waited for them.
-    expect(Number(theirs?.[1]), hping.stderr).to.be.within(best - 0.3, best + 15)
-    expect(Number(their?.[1]), nping.stdout).to.be.within(best - 0.3, best + 15)
+    // It shows what came for the others too, as 0.0 ms.
+    const theirs = [...hping.stdout.matchAll(/ rtt=([\d.]+) ms/g)].map(([, ms]) => Number(ms)).filter((ms) => ms > 0)
+    const [sent, received] = ['SENT', 'RCVD'].map((what) =>
+      [...nping.stdout.matchAll(new RegExp(String.raw`${what} \(([\d.]+)s\)`, 'g'))].map(([, s]) => Number(s) * 1000),
+    )
+    const their = received.map((ms, index) => ms - sent[index])
+    // They read the clock in user space, when they have sent, and when a packet has waited for them: some are late with
+    // the one, some with the other, so the median is compared.
+    expect(theirs, hping.stdout).to.have.length.of.at.least(3)
+    expect(their, nping.stdout).to.have.lengthOf(10)
+    expect(quantile(theirs, 0.5), hping.stdout).to.be.within(best - 0.3, best + 15)
+    expect(quantile(their, 0.5), nping.stdout).to.be.within(best - 0.3, best + 15)
     expect(own.report.handshake.lossPercent).to.equal(0)
   })
 
