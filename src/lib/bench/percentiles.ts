@@ -12,6 +12,12 @@ export function percentiles(values: readonly number[] | Float64Array): Percentil
   return {p50: rank(0.5), p90: rank(0.9), p99: rank(0.99)}
 }
 
+/** The percentiles and the least: what a busy machine delays, it never makes earlier. Null without values. */
+export function distribution(values: readonly number[]): (Percentiles & {min: number}) | null {
+  const all = percentiles(values)
+  return all === null ? null : {min: round(Math.min(...values)), ...all}
+}
+
 /** Milliseconds with µs precision. */
 export function round(ms: number): number {
   return Math.round(ms * 1000) / 1000

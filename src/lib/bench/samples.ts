@@ -1,5 +1,5 @@
 import type {ExchangeOutcome} from './client-process.js'
-import {percentiles, round, type Percentiles} from './percentiles.js'
+import {distribution, round, type Percentiles} from './percentiles.js'
 import type {ContactResult, HandshakeBench, PathName, PathResult} from './schema.js'
 
 export type Contact = 'first' | 'repeated'
@@ -55,9 +55,9 @@ export class Samples {
 function summarize(outcomes: ExchangeOutcome[]): ContactResult {
   const good = outcomes.flatMap((outcome) => ('error' in outcome ? [] : [outcome]))
   return {
-    connectMs: percentiles(good.map((outcome) => outcome.connectMs)),
-    requestAtOriginMs: percentiles(good.map((outcome) => outcome.requestAtOriginMs)),
-    firstByteMs: percentiles(good.map((outcome) => outcome.firstByteMs)),
+    connectMs: distribution(good.map((outcome) => outcome.connectMs)),
+    requestAtOriginMs: distribution(good.map((outcome) => outcome.requestAtOriginMs)),
+    firstByteMs: distribution(good.map((outcome) => outcome.firstByteMs)),
     samples: good.length,
     errors: outcomes.length - good.length,
   }

@@ -17,12 +17,13 @@ export type PathName = (typeof PATH_NAMES)[number]
 
 const ms = z.number().nonnegative()
 const percentilesSchema = z.strictObject({p50: ms, p90: ms, p99: ms})
+const distributionSchema = percentilesSchema.extend({min: ms})
 
 /** Times from the client's call of connect(): until it returned, until the origin had read the request, until the first byte of the response. Null without samples. */
 const timesSchema = z.strictObject({
-  connectMs: percentilesSchema.nullable(),
-  requestAtOriginMs: percentilesSchema.nullable(),
-  firstByteMs: percentilesSchema.nullable(),
+  connectMs: distributionSchema.nullable(),
+  requestAtOriginMs: distributionSchema.nullable(),
+  firstByteMs: distributionSchema.nullable(),
 })
 
 const contactSchema = timesSchema.extend({samples: z.number().int(), errors: z.number().int()})

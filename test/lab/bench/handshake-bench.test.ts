@@ -16,21 +16,21 @@ describe('overlay bench handshake', () => {
       rttMs: {clientEdge: 4, edgeGateway: 40, gatewayOrigin: 2},
       requestSizes: [100, 4096, 65_536],
       paths: DEFAULT_PATHS,
-      // The median of five stands two that a busy machine delayed.
-      rounds: 5,
+      // A busy machine delays, and never makes anything earlier: the least of each is compared.
+      rounds: 7,
       repeats: 1,
       congestionControl: 'reno',
     })
   })
 
-  const median = (time: 'firstByteMs' | 'requestAtOriginMs', name: string, size: number, contact: Contact): number => {
+  const least = (time: 'firstByteMs' | 'requestAtOriginMs', name: string, size: number, contact: Contact): number => {
     const result = bench.paths.find((path) => path.name === name)?.sizes.find((entry) => entry.requestBytes === size)
-    return result?.[contact][time]?.p50 ?? Number.NaN
+    return result?.[contact][time]?.min ?? Number.NaN
   }
 
   const middleConnect = (name: string) => bench.paths.find((path) => path.name === name)?.middleConnectMs?.p50
-  const firstByte = (name: string, size: number, contact: Contact) => median('firstByteMs', name, size, contact)
-  const atOrigin = (name: string, size: number, contact: Contact) => median('requestAtOriginMs', name, size, contact)
+  const firstByte = (name: string, size: number, contact: Contact) => least('firstByteMs', name, size, contact)
+  const atOrigin = (name: string, size: number, contact: Contact) => least('requestAtOriginMs', name, size, contact)
 
   it('gives results that fit the schema, without errors', () => {
     handshakeBenchSchema.parse(bench)

@@ -35,7 +35,7 @@ describe('overlay probe --replication: what a pair adds, as seen from outside', 
       await stage.lab.setLink('gateway-replication', {rttMs: replicationRttMs})
       const {replication} = await probe()
       expect(replication).to.deep.include({sent: 10, accepted: 10})
-      expect(replication!.pathRttMs.p50).to.be.within(RTT_MS, RTT_MS + 1)
+      expect(replication!.pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
       expect(replication!.addedMs.p50).to.be.at.least(replicationRttMs)
       // Three processes share the machine's processors, which delays some acknowledgements: the best is held to a bound.
       expect(replication!.addedMs.min).to.be.within(replicationRttMs - 0.3, replicationRttMs + 3)

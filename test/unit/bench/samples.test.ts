@@ -59,7 +59,7 @@ describe('bench results', () => {
     samples.add(100, 'first', {error: 'ECONNRESET'})
     const result = bench(samples)
     expect(result.paths[0]).to.deep.include({errors: 2, errorMessages: ['ECONNRESET']})
-    expect(result.paths[0].connectMs).to.deep.equal({p50: 2, p90: 2, p99: 2})
+    expect(result.paths[0].connectMs).to.include({p50: 2, p90: 2, p99: 2})
     expect(renderHandshakeBench(result)).to.contain('split: 2 exchanges failed: ECONNRESET')
   })
 
