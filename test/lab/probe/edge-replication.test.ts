@@ -31,11 +31,10 @@ describe('overlay probe --replication-data: what an edge pair adds for its clien
       await stage.lab.setLink('edge-replication', {rttMs: replicationRttMs})
       const replication = await probe(stage.service)
       expect(replication).to.deep.include({opening: 'ordinary', sent: 10, accepted: 10})
-      expect(replication.pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
-      // Two measurements, each to 0.3 ms.
-      expect(replication.addedMs.p50).to.be.at.least(replicationRttMs - 0.6)
-      // Three processes share the machine's processors, which delays some acknowledgements: the best is held to a bound.
-      expect(replication.addedMs.min).to.be.within(replicationRttMs - 0.3, replicationRttMs + 3)
+      const {ackMs, pathRttMs} = replication
+      expect(pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
+      // A busy machine delays either, and makes neither earlier: the least of both is compared. Three processes share it.
+      expect(ackMs.min - pathRttMs.min).to.be.within(replicationRttMs - 0.6, replicationRttMs + 5)
       const owner = await stage.paired('edge')
       const port = `:${stage.service.port}`
       const {stdout} = await stage.lab.exec(`edge-${owner}`, ['ss', '-Htan', 'state', 'connected', 'sport', '=', port])

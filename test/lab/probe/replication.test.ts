@@ -35,10 +35,10 @@ describe('overlay probe --replication: what a pair adds, as seen from outside', 
       await stage.lab.setLink('gateway-replication', {rttMs: replicationRttMs})
       const {replication} = await probe()
       expect(replication).to.deep.include({sent: 10, accepted: 10})
-      expect(replication!.pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
-      expect(replication!.addedMs.p50).to.be.at.least(replicationRttMs)
-      // Three processes share the machine's processors, which delays some acknowledgements: the best is held to a bound.
-      expect(replication!.addedMs.min).to.be.within(replicationRttMs - 0.3, replicationRttMs + 3)
+      const {ackMs, pathRttMs} = replication!
+      expect(pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
+      // A busy machine delays either, and makes neither earlier: the least of both is compared. Three processes share it.
+      expect(ackMs.min - pathRttMs.min).to.be.within(replicationRttMs - 0.6, replicationRttMs + 5)
       const {stdout} = await stage.lab.exec('gateway-a', ['ss', '-Htan', 'state', 'connected', 'sport', '=', ':7000'])
       // The probe's ports; the edge's own health checks leave TIME-WAIT behind.
       const ours = stdout.split('\n').filter((line) => /:2\d{4}\s*$/.test(line) || /:30\d{3}\s*$/.test(line))
