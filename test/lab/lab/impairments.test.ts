@@ -4,6 +4,7 @@ import type {PcapPacket} from '../../../src/lib/capture/pcap-reader.js'
 import {Lab} from '../../../src/lib/lab/lab.js'
 import type {LinkChange} from '../../../src/lib/lab/link-parameters.js'
 import {captureBothEnds, loadNumber, LOAD_PORT, quantile, sendLoad, transitMs} from '../support/lab-tools.js'
+import {wakeUpLatenessMs} from '../support/wake-up.js'
 
 const CLEAN: LinkChange = {
   rttMs: 4,
@@ -59,7 +60,8 @@ describe('what a link does to packets', () => {
     expect(numbers).to.deep.equal([...numbers].sort((a, b) => a - b))
     const transit = transitMs(near, far)
     expect(quantile(transit, 0)).to.be.within(1.99, 3)
-    expect(quantile(transit, 0.9)).to.be.within(5, 7.5)
+    // No program is on time more often than the machine wakes it.
+    expect(quantile(transit, 0.9)).to.be.within(5, 7.5 + (await wakeUpLatenessMs()))
   })
 
   it('duplicates and reorders the share that it shall', async () => {
