@@ -178,14 +178,14 @@ export class LinkSocket extends Pollable {
 
     const asked = bulk ? Math.min(READ_LENGTH, coming?.length ?? FRAME_HEADER_LENGTH) : READ_LENGTH
     const length = sys.recv(this.fd, input.address, asked, 0)
-    if (length > 0) this.#parse(() => this.parser.push(input.bytes, 0, length))
+    if (length > 0) this.#parse(length, false)
     else this.#readNothing(length)
   }
 
   #splice(pipe: Pipe, most: number): void {
     const length = pipe.fill(this.fd, most)
     if (length > 0) {
-      this.#parse(() => this.parser.put(length))
+      this.#parse(length, true)
       return
     }
 
@@ -200,10 +200,12 @@ export class LinkSocket extends Pollable {
     else this.#readNothing(left)
   }
 
-  #parse(step: () => void): void {
+  /** @param kept they are in the pipe that was asked for, else in the input buffer */
+  #parse(length: number, kept: boolean): void {
     this.heardAt = this.loop.now
     try {
-      step()
+      if (kept) this.parser.put(length)
+      else this.parser.push(input.bytes, 0, length)
     } catch (error) {
       if (!(error instanceof ReplicationProtocolError)) throw error
       this.close(error.message)

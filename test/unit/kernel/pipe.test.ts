@@ -9,6 +9,19 @@ import {connectedPair} from './connected-pair.js'
 const memory = allocate(2 * PIPE_LENGTH)
 
 describe('pipe', () => {
+  it('forgets its first bytes, and gives the rest', () => {
+    const pipe = Pipe.open()
+    memory.bytes.write('0123456789')
+    expect(pipe.load(memory.address, 10)).to.equal(10)
+    pipe.full = true
+    pipe.drop(4)
+    expect([pipe.length, pipe.full]).to.deep.equal([6, false])
+    expect(pipe.take().toString()).to.equal('456789')
+    expect(pipe.length).to.equal(0)
+    expect(() => pipe.drop(1)).to.throw('splice')
+    pipe.close()
+  })
+
   it('passes bytes from one socket to another, and keeps a copy when asked', async () => {
     const [from, into] = [await connectedPair(), await connectedPair()]
     const [first, copy] = [Pipe.open(), Pipe.open()]
