@@ -355,7 +355,9 @@ int gate_ingress(struct __sk_buff *skb)
 /*
  * Egress of the replication link's interface. A process that dies closes its sockets by its kernel: a FIN or an RST with
  * ACK says so, and from then on this host is silent, before the other server can know. Who is alive closes without a
- * packet. An RST without ACK answers a segment of a link that was closed so: the other side must not hear it.
+ * packet. An RST without ACK answers a segment of a link that was closed so: the other side must not hear it. A FIN that
+ * nobody acknowledges is repeated for a minute and more, when another process may own the addresses long since: only
+ * sockets of this one count.
  */
 SEC("tc")
 int link_egress(struct __sk_buff *skb)
@@ -371,8 +373,11 @@ int link_egress(struct __sk_buff *skb)
 	if ((g.flags & TCP_RST) && !(g.flags & TCP_ACK))
 		return TC_ACT_SHOT;
 	if (g.flags & (TCP_FIN | TCP_RST)) {
-		fence(l);
-		count(LINK_CLOSED);
+		__u64 cookie = bpf_get_socket_cookie(skb);
+		if (bpf_map_lookup_elem(&link_sockets, &cookie)) {
+			fence(l);
+			count(LINK_CLOSED);
+		}
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -92,6 +92,18 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } lease SEC(".maps");
 
+/*
+ * Sockets of the replication link that the relay process holds, by cookie (SO_COOKIE). What the kernel still sends for
+ * those of a process before it says nothing of this one.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u64);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} link_sockets SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);

@@ -1,6 +1,7 @@
 import {Args, Flags} from '@oclif/core'
 
 import {OverlayCommand} from '../../lib/cli/base-command.js'
+import {OverlayError} from '../../lib/errors/index.js'
 import {Lab} from '../../lib/lab/lab.js'
 
 interface Ended {
@@ -38,8 +39,9 @@ export default class LabExec extends OverlayCommand<Ended> {
   }
 
   protected override async perform(): Promise<Ended> {
-    const {argv, flags} = await this.parse(LabExec)
-    const [host, ...words] = argv as string[]
+    const {args, flags} = await this.parse(LabExec)
+    const {host} = args
+    const words = wordsAfterDashes(this.argv)
     const lab = Lab.open(flags.lab)
     const ended = this.jsonEnabled()
       ? await lab.exec(host, words, {timeoutMs: DAY_MS})
@@ -51,4 +53,16 @@ export default class LabExec extends OverlayCommand<Ended> {
   protected override render(): string {
     return ''
   }
+}
+
+/**
+ * The words of the command as they were given: oclif's `argv` is sorted by where a word occurs first, so a word that comes
+ * twice would move.
+ */
+function wordsAfterDashes(argv: readonly string[]): string[] {
+  const dashes = argv.indexOf('--')
+  if (dashes !== -1 && dashes < argv.length - 1) return argv.slice(dashes + 1)
+  throw new OverlayError('USAGE', 'the command is to stand after --', {
+    suggestions: ['overlay lab exec client -- curl -s http://10.77.3.21/'],
+  })
 }

@@ -23,6 +23,7 @@ const FIRST = Buffer.alloc(4)
 const LEASE_BYTES = 16
 /** struct flow_key. */
 const KEY_BYTES = 36
+const PRESENT = Buffer.alloc(4, 1)
 
 /** A lease that is over, and not "none needed". */
 const OVER = 1n
@@ -48,6 +49,7 @@ export class PairDatapath {
   readonly #lease: BpfMap
   readonly #flows: BpfMap
   readonly #permits: BpfMap
+  readonly #linkSockets: BpfMap
   /** Null without a set-up plane. */
   readonly #setupRole: BpfMap | null
   readonly #setupSettings: BpfMap | null
@@ -68,6 +70,7 @@ export class PairDatapath {
     this.#lease = open('lease')
     this.#flows = open('gated_flows')
     this.#permits = open('permits')
+    this.#linkSockets = open('link_sockets')
     this.#setupRole = openPinnedMap(join(pins, 'setup_role'))
     this.#setupSettings = openPinnedMap(join(pins, 'setup_settings'))
     this.#resender = this.#setupRole && SynAckResender.open(pins)
@@ -96,6 +99,21 @@ export class PairDatapath {
     this.#leaseValue.writeBigUInt64LE(value, 0)
     this.#leaseValue.writeUInt32LE(epoch, 8)
     this.#lease.update(FIRST, this.#leaseValue)
+  }
+
+  /** The program has ended the lease: at a FIN or RST that nobody had consented to. */
+  get fenced(): boolean {
+    return this.#lease.lookup(FIRST)!.readBigUInt64LE(0) === OVER
+  }
+
+  /** The end of this socket is the end of this process: from then on nothing leaves the virtual addresses. */
+  watchLinkSocket(cookie: Buffer): void {
+    this.#linkSockets.update(cookie, PRESENT)
+  }
+
+  /** It is closed without a word. */
+  forgetLinkSocket(cookie: Buffer): void {
+    this.#linkSockets.delete(cookie)
   }
 
   /** An epoch was granted, to this server or another: leases of older ones end. */
@@ -211,6 +229,12 @@ export class PairDatapath {
     const bytes = gatedKey(key)
     this.#permits.delete(bytes)
     this.#flows.delete(bytes)
+  }
+
+  /** Forgets every connection, and the links of a process before this one. */
+  clear(): void {
+    for (const cookie of this.#linkSockets.keys()) this.#linkSockets.delete(cookie)
+    this.clearFlows()
   }
 
   /** Forgets every connection. */

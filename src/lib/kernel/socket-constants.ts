@@ -14,10 +14,12 @@ export const SO_KEEPALIVE = 9
 export const SO_LINGER = 13
 export const SO_REUSEPORT = 15
 export const SO_MARK = 36
+export const SO_COOKIE = 57
 
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
 export const TCP_INFO = 11
+export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
 
 export const IPPROTO_IP = 0

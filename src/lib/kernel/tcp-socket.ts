@@ -1,4 +1,4 @@
-import {EINPROGRESS} from './errno.js'
+import {EINPROGRESS, systemCallError} from './errno.js'
 import {allocate, errno, sys} from './libc.js'
 import {SOCKADDR_LENGTH, writeSockaddr, type SocketAddress} from './sockaddr.js'
 import {
@@ -16,6 +16,7 @@ import {
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
+  SO_COOKIE,
   SO_ERROR,
   SO_LINGER,
   SO_MARK,
@@ -23,12 +24,14 @@ import {
   SO_REUSEPORT,
   TCP_CONGESTION,
   TCP_NODELAY,
+  TCP_QUICKACK,
 } from './socket-constants.js'
 
 const one = allocate(4)
 one.bytes.writeInt32LE(1, 0)
 const number = allocate(4)
 const numberLength = allocate(4)
+const cookieValue = allocate(8)
 const name = allocate(SOCKADDR_LENGTH)
 const lingerZero = allocate(8)
 lingerZero.bytes.writeInt32LE(1, 0)
@@ -79,6 +82,23 @@ export function startConnectTo(fd: number, at: number, length: number): number {
   if (sys.connect(fd, at, length) === 0) return 0
   const error = errno()
   return error === EINPROGRESS ? 0 : error
+}
+
+/** Has the kernel send the acknowledgement that it owes now, not up to 40 ms later (TCP_QUICKACK). */
+export function acknowledgeNow(fd: number): void {
+  sys.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, one.address, 4)
+}
+
+/** The kernel's name of a socket, never used again (SO_COOKIE): 8 bytes in the machine's order, as BPF programs have it. */
+export function socketCookie(fd: number): Buffer {
+  const cookie = Buffer.alloc(8)
+  numberLength.bytes.writeUInt32LE(8, 0)
+  if (sys.getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookieValue.address, numberLength.address) < 0) {
+    throw systemCallError('getsockopt SO_COOKIE')
+  }
+
+  cookieValue.bytes.copy(cookie)
+  return cookie
 }
 
 /** SO_ERROR: why a connection failed, 0 when it did not. Reading it clears it. */

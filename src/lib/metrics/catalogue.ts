@@ -112,6 +112,10 @@ export const CATALOGUE = {
   overlay_pair_takeover_lost_flows: gauge('pair', 'Of these, those whose sockets could not be made.'),
   overlay_pair_takeover_duration_seconds: gauge('pair', 'From its decision to the first packet.'),
   overlay_pair_not_replicated_total: counter('pair', 'Connections closed because they could not be replicated.'),
+  overlay_pair_fences_total: counter(
+    'pair',
+    'How often a FIN or RST without consent had silenced this owner though it was alive.',
+  ),
   overlay_pair_datapath_events_total: counter(
     'pair',
     'Packets that the ACK gate and the set-up plane acted on, as they count them (docs/PROTOCOL.md).',

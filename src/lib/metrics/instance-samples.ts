@@ -49,6 +49,7 @@ function pairSamples(pair: NonNullable<InstanceStatus['pair']>): Sample[] {
           sample('overlay_pair_takeover_duration_seconds', last.durationMs / 1000),
         ]),
     sample('overlay_pair_not_replicated_total', pair.notReplicated),
+    sample('overlay_pair_fences_total', pair.fences),
     ...events('overlay_pair_datapath_events_total', pair.datapath),
   ]
 }

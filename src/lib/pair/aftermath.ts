@@ -39,7 +39,7 @@ export class Aftermath {
     if (this.#kicks < KICK_AT_MS.length && since >= KICK_AT_MS[this.#kicks]) {
       this.#kicks++
       this.fins.feed()
-      this.flows.kickAll()
+      this.flows.kickAll(true)
     }
 
     if (this.#synAcks < SYN_ACK_AT_MS.length && since >= SYN_ACK_AT_MS[this.#synAcks]) {

@@ -327,11 +327,15 @@ export class FlowReplicator implements Replicator {
     }
   }
 
-  /** Says all acknowledgements again: after a takeover peers may have missed them, or wait for a word. */
-  kickAll(): void {
+  /**
+   * Says of all connections what may be acknowledged.
+   *
+   * @param repeat also what was said before: after a takeover peers may have missed it, or wait for a word
+   */
+  kickAll(repeat: boolean): void {
     const {primary} = this.host
     if (primary === null) return
-    this.#repeat = true
+    this.#repeat = repeat
     for (const flow of this.flows.values()) {
       const known = primary.flows.get(flow.id)
       // A kick lets a connection speak: not before the backup has its record.

@@ -3,7 +3,7 @@ import {allocate, errno, sys, type Memory} from '../kernel/libc.js'
 import type {Pipe} from '../kernel/pipe.js'
 import {EPOLLOUT, MSG_PEEK} from '../kernel/socket-constants.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
-import {takeSocketError} from '../kernel/tcp-socket.js'
+import {acknowledgeNow, socketCookie, takeSocketError} from '../kernel/tcp-socket.js'
 import {READABLE} from '../relay/connection.js'
 import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
 import type {Payload} from '../replication/backup.js'
@@ -35,6 +35,10 @@ export interface LinkSocketOwner extends FrameSink {
   put(header: FrameHeader): void
   /** The other side has proved that it holds the key. */
   established(socket: LinkSocket, established: Established): void
+  /** From here on the socket's end, unless it is a silent one, is the end of this process: {@link LinkSocket.cookie}. */
+  opened(socket: LinkSocket): void
+  /** It was closed without a packet. */
+  silenced(socket: LinkSocket): void
   /** What was read in one go has been passed on. */
   passed(): void
   /**
@@ -47,6 +51,7 @@ export interface LinkSocketOwner extends FrameSink {
 /** One TCP connection between the two servers, from connect() or accept() on. */
 export class LinkSocket extends Pollable {
   readonly parser: FrameParser
+  readonly cookie: Buffer
   setup!: LinkSetup
   /** ms of the loop when something was heard last, or when it began. */
   heardAt: number
@@ -65,6 +70,7 @@ export class LinkSocket extends Pollable {
   ) {
     super()
     this.heardAt = loop.now
+    this.cookie = socketCookie(fd)
     this.#connecting = connecting
     this.parser = new FrameParser({
       frame: (header, payload) => this.#frame(header, payload),
@@ -77,6 +83,7 @@ export class LinkSocket extends Pollable {
   /** Begins with the set-up given; events come from here on. */
   start(setup: LinkSetup): void {
     this.setup = setup
+    this.owner.opened(this)
     if (!this.#connecting) this.#begin()
     if (this.fd >= 0) this.loop.watch(this)
   }
@@ -214,8 +221,11 @@ export class LinkSocket extends Pollable {
 
   /** @param length what a read returned: none, or −1 with errno set */
   #readNothing(length: number): void {
-    if (length === 0) this.#dead('ended', 'the other server has closed it')
-    else if (errno() === EAGAIN) this.#readable = false
+    if (length === 0) {
+      // Its kernel would repeat the FIN for a minute.
+      acknowledgeNow(this.fd)
+      this.#dead('ended', 'the other server has closed it')
+    } else if (errno() === EAGAIN) this.#readable = false
     else this.#failed(errno())
   }
 
@@ -254,5 +264,7 @@ export class LinkSocket extends Pollable {
       // Without CAP_NET_ADMIN, or not connected yet: it has nobody to tell.
       sys.close(fd)
     }
+
+    this.owner.silenced(this)
   }
 }

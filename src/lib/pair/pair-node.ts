@@ -75,6 +75,8 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   lastTakeover: TakeoverReport | null = null
   /** As the datapath has it. */
   ungated = false
+  /** How often its program had silenced this server though it is alive and owns the addresses. */
+  fences = 0
   readonly #kicker = new Kicker()
   readonly #fins = new OwedFins(new RawPacketSender())
   readonly #timer: Timer
@@ -132,7 +134,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   start(listener: number | null): void {
     const {loop, datapath, epochs, addresses} = this.parts
     addresses.remove()
-    datapath.clearFlows()
+    datapath.clear()
     if (listener !== null) this.link.listen(listener)
     // Whoever owned the address alone still does: nobody else can have been granted it.
     if (epochs.alone && epochs.epoch > 0) this.member.claim('recorded')
@@ -229,6 +231,14 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
   passed(): void {
     this.member.flush()
     this.wake()
+  }
+
+  opened(cookie: Buffer): void {
+    this.parts.datapath.watchLinkSocket(cookie)
+  }
+
+  silenced(cookie: Buffer): void {
+    this.parts.datapath.forgetLinkSocket(cookie)
   }
 
   // What the member asks.
@@ -330,7 +340,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     for (const id of this.primary?.flows.keys() ?? []) if (!this.flows.flows.has(id)) this.primary?.abort(id)
     this.#restored = []
     this.#fins.feed()
-    this.flows.kickAll()
+    this.flows.kickAll(true)
     this.wake()
   }
 
@@ -377,9 +387,25 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       this.linkLost('reset')
     }
 
+    this.#healFence()
     if (this.primary !== null) this.#aftermath.tick(this.now)
     if (config.etcd !== null) this.#claimWhatIsNobodys(CLAIM_AFTER_TTLS * config.etcd.ttl * 1000)
     this.wake()
+  }
+
+  /**
+   * The program takes a FIN or RST that nobody had consented to for the death of this process, and ends its lease. It is
+   * alive: whatever that packet was, the addresses are not to be silent for it.
+   */
+  #healFence(): void {
+    const {primary} = this
+    const {datapath, log} = this.parts
+    if (primary === null || !primary.speaks(this.now) || !datapath.fenced) return
+    this.fences++
+    log.error('fenced', () => 'a FIN or RST without consent had silenced this server, which owns the addresses')
+    datapath.setLease(primary.lease.until, this.member.epoch)
+    this.flows.kickAll(true)
+    this.parts.relay.resumeAccepting()
   }
 
   /** This server holds nothing, hears of nobody, and in etcd nobody keeps the addresses: after a while they are its own. */
@@ -403,7 +429,10 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     if (name !== this.#role) {
       this.#role = name
       datapath.setRole(role)
+      const gated = this.ungated && !solo
       this.ungated = solo
+      // What was let out without a gate the kernel may not have said yet, and from here on it may not say it by itself.
+      if (gated) this.flows.kickAll(false)
     }
 
     const until = primary?.lease.until ?? Number.NEGATIVE_INFINITY
@@ -414,7 +443,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
       datapath.setLease(until, this.member.epoch)
       // What was to be said while the lease was over was held back, and nobody asks for it again.
       if (lapsed) {
-        this.flows.kickAll()
+        this.flows.kickAll(true)
         this.parts.relay.resumeAccepting()
       }
     }

@@ -31,6 +31,8 @@ export interface PairStatus {
   /** Connections that could not be replicated, and were closed. */
   notReplicated: number
   linksUp: number
+  /** How often a FIN or RST without consent had silenced this owner though it was alive; see docs/FAILOVER.md. */
+  fences: number
 }
 
 export function pairStatus(node: PairNode, config: PairConfig): PairStatus {
@@ -56,5 +58,6 @@ export function pairStatus(node: PairNode, config: PairConfig): PairStatus {
     soloCount: primary?.soloCount ?? 0,
     notReplicated: node.flows.failed,
     linksUp: node.link.timesUp,
+    fences: node.fences,
   }
 }

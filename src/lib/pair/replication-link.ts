@@ -47,6 +47,9 @@ export interface ReplicationLinkOwner extends FrameSink {
   linkUp(ownRandom: Buffer, remote: Member): void
   linkLost(how: 'ended' | 'reset'): void
   passed(): void
+  /** As {@link LinkSocketOwner.opened} and {@link LinkSocketOwner.silenced}, by SO_COOKIE. */
+  opened(cookie: Buffer): void
+  silenced(cookie: Buffer): void
 }
 
 /** Keeps the link between the two servers: one side dials, the other listens, until there is one; and again. */
@@ -215,6 +218,14 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
 
   passed(): void {
     this.owner.passed()
+  }
+
+  opened({cookie}: LinkSocket): void {
+    this.owner.opened(cookie)
+  }
+
+  silenced({cookie}: LinkSocket): void {
+    this.owner.silenced(cookie)
   }
 
   lost(socket: LinkSocket, how: 'ended' | 'reset', why: string): void {

@@ -1,5 +1,5 @@
 import {expect} from 'chai'
-import {spawn} from 'node:child_process'
+import {spawn, spawnSync} from 'node:child_process'
 import {once} from 'node:events'
 import {existsSync} from 'node:fs'
 import {join} from 'node:path'
@@ -76,6 +76,11 @@ describe('life of a lab', () => {
         'echo $OVERLAY_RUN_DIR; ls -d $OVERLAY_RUN_DIR/bpf',
       ])
       expect(environment).to.equal(`${lab.host('edge').runDir}\n${lab.host('edge').runDir}/bpf\n`)
+      const [program, ...words] = overlayCommand('lab', 'exec', '--lab', lab.name, 'edge', '--')
+      const twice = ['echo', 'edge', '--name', 'a', '--name', 'edge', '--']
+      expect(spawnSync(program, [...words, ...twice], {encoding: 'utf8'}).stdout).to.equal(
+        'edge --name a --name edge --\n',
+      )
       const late = await lab.exec('edge', ['sleep', '60'], {timeoutMs: 50}).catch((error) => error.code)
       expect(late).to.equal('DEADLINE_EXCEEDED')
 

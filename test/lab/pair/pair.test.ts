@@ -14,6 +14,9 @@ const SHORT = {count: 600, parallel: 30, bytes: 2000}
 /** Of an exchange under a takeover: a client that waits for longer has lost something. */
 const TIMEOUT_MS = 15_000
 
+/** A FIN is repeated after this time, then after twice as long: the least retransmission timeout, and the link's round trip. */
+const REPEATED_AFTER_MS = 201
+
 const other = (letter: Letter): Letter => (letter === 'a' ? 'b' : 'a')
 
 /** Runs a load again and again while something happens, and expects every connection to be whole. */
@@ -137,6 +140,27 @@ describe('a region on two servers', () => {
         await stage().start('edge', other(owner))
         expect(await stage().paired('edge')).to.equal(owner)
       }))
+
+    it('what the kernel of a killed process repeats does not silence the one that follows it', async () => {
+      const first = await stage().paired('edge')
+      // Its FIN gets lost, so it is repeated: 0.2, 0.6, 1.4, … s later (RFC 6298 section 5.5), for a minute and more.
+      await stage().lab.setLink('edge-replication', {lossPercent: 100})
+      const killedAt = performance.now()
+      stage().signal('edge', first, 'SIGKILL')
+      await stage().until('edge', other(first), 'owner', ({role}) => role === 'owner')
+      await stage().lab.setLink('edge-replication', {lossPercent: 0})
+      await stage().start('edge', first)
+      await stage().paired('edge')
+      stage().signal('edge', other(first), 'SIGKILL')
+      await stage().until('edge', first, 'owner', ({role}) => role === 'owner')
+      const ownsSince = performance.now() - killedAt
+      let repeatedAt = REPEATED_AFTER_MS
+      while (repeatedAt < ownsSince + REPEATED_AFTER_MS) repeatedAt = 2 * repeatedAt + REPEATED_AFTER_MS
+      await sleep(repeatedAt + 500 - ownsSince)
+      expect((await stage().status('edge', first)).fences).to.equal(0)
+      await stage().start('edge', other(first))
+      expect(await stage().paired('edge')).to.equal(first)
+    })
 
     it('the replication link loses 5 %: nobody takes over', () =>
       underLoad(stage(), BULK, async () => {

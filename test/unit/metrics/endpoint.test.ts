@@ -143,6 +143,7 @@ const pair: NonNullable<InstanceStatus['pair']> = {
   soloCount: 1,
   notReplicated: 3,
   linksUp: 4,
+  fences: 2,
   datapath: {ackHeld: 100, muted: 5},
 }
 const status = (changes: Partial<typeof pair> = {}): InstanceStatus =>
