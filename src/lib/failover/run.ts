@@ -6,6 +6,7 @@ import {LoadClient, LoadOrigin} from './load.js'
 import {OwnerWatch} from './owner-watch.js'
 import {SeededRandom} from './random.js'
 import type {Scenario} from './scenario.js'
+import {schedule} from './schedule.js'
 import {PairStage} from './stage.js'
 import {judge, type RunResult} from './verdict.js'
 
@@ -95,12 +96,10 @@ async function runOnce(
   const startedAt = performance.timeOrigin + performance.now()
   const since = (): number => performance.timeOrigin + performance.now() - startedAt
   const reports: FaultReport[] = []
-  const steps = scenario.steps
-    .map((step) => ({step, at: random.between(...step.at)}))
-    .sort((one, other) => one.at - other.at)
   let paired = true
   try {
-    for (const {step, at} of steps) {
+    for (const {step, ...due} of schedule(scenario.steps, random)) {
+      const at = 'at' in due ? due.at : since() + due.after
       await sleep(Math.max(0, at - since() - LOOK_UP_MS))
       const {target, act} = await faults.prepare(step)
       await sleep(Math.max(0, at - since()))

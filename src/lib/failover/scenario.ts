@@ -40,7 +40,8 @@ export const TARGETS = [
 ] as const
 
 const target = z.enum(TARGETS)
-const at = {at: moment}
+/** at: since the load began; after: since the step before it in the file was over. One of the two. */
+const at = {at: moment.optional(), after: moment.optional()}
 
 const step = z.discriminatedUnion('do', [
   /** process: only the relay process, which its supervisor starts again; else everything of the member. */
@@ -124,7 +125,14 @@ export const scenarioSchema = z.strictObject({
     )
     .prefault({}),
   load: z.array(load).min(1).max(16),
-  steps: z.array(step).max(64),
+  steps: z
+    .array(
+      step.refine(({at, after}) => (at === undefined) !== (after === undefined), {
+        error: 'needs one of at and after',
+        path: ['at'],
+      }),
+    )
+    .max(64),
   /** Load goes on for so long after the last step. */
   settle: duration.prefault('1s'),
   /** Connections that are open then must end within this time. */

@@ -7,6 +7,7 @@ import {ORIGIN_PORTS, PairStage, type Letter, type Region, type StageOptions} fr
 import {connect, serve, type PeerResult} from '../support/overlay.js'
 
 const REUSED_PORT = fileURLToPath(new URL('../support/reused-port.mjs', import.meta.url))
+const LAST_WORDS = fileURLToPath(new URL('../support/last-words.mjs', import.meta.url))
 
 const BULK = {count: 8, parallel: 4, bytes: 2_000_000}
 const SHORT = {count: 600, parallel: 30, bytes: 2000}
@@ -140,6 +141,27 @@ describe('a region on two servers', () => {
         await stage().start('edge', other(owner))
         expect(await stage().paired('edge')).to.equal(owner)
       }))
+
+    it('who has said its last while the owner was alone is acknowledged when the backup comes back', async () => {
+      const {lab, service} = stage()
+      const owner = await stage().paired('edge')
+      stage().signal('edge', other(owner), 'SIGKILL')
+      await stage().until('edge', owner, 'alone', ({solo}) => solo)
+      // The kernel owes each byte its acknowledgement for up to 40 ms: of so many some last bytes are owed when gates close.
+      const words = [process.execPath, LAST_WORDS, service.address, String(service.port), '300', '3000']
+      const clients = lab.spawn('client', words, {stdio: ['pipe', 'pipe', 'inherit']})
+      const quiet = once(clients.child.stdout!, 'data')
+      await stage().start('edge', other(owner))
+      expect(await stage().paired('edge')).to.equal(owner)
+      await quiet
+      await sleep(1000)
+      const {stdout} = await lab.exec('client', ['ss', '-Htn', 'state', 'established', 'dport', `= :${service.port}`])
+      const lines = stdout.trim().split('\n')
+      expect(lines).to.have.length(300)
+      expect(lines.filter((line) => !/^0\s+0\s/.test(line))).to.deep.equal([])
+      clients.child.stdin!.end()
+      await once(clients.child, 'exit')
+    })
 
     it('what the kernel of a killed process repeats does not silence the one that follows it', async () => {
       const first = await stage().paired('edge')

@@ -62,6 +62,16 @@ describe('scenario file', () => {
     ['a step that there is not', (text: string) => text.replace('do: kill', 'do: explode'), /line 4: steps\.0/],
     ['a target that there is not', (text: string) => text.replace('edge.primary', 'edge.third'), /steps\.0\.target/],
     ['a moment that ends before it begins', (text: string) => text.replace('at: 1s', 'at: [2s, 1s]'), /steps\.0\.at/],
+    [
+      'a step without a time',
+      (text: string) => text.replace('at: 1s, ', ''),
+      /steps\.0\.at: needs one of at and after/,
+    ],
+    [
+      'a step with two times',
+      (text: string) => text.replace('at: 1s', 'at: 1s, after: 1s'),
+      /steps\.0\.at: needs one of at and after/,
+    ],
     ['no duration', (text: string) => text.replace('at: 1s', 'at: soon'), /steps\.0\.at/],
     ['a name with spaces', (text: string) => text.replace('name: one', 'name: one two'), /line 1: name/],
     ['what is no YAML', () => 'name: [', /line 1/],
