@@ -38,18 +38,22 @@ static __always_inline int place_of(__u32 behind)
 	return behind < LATER_WINDOW ? LATER : FOREIGN;
 }
 
-/* The connection is known here by its SYN: only so a later segment without timestamps says where it stands. */
-static __always_inline int verify_seen(const struct gate_segment *g, struct verified *out)
+/* The connection is known here by its SYN, and with it where a later segment stands, with timestamps or without. */
+static __always_inline int verify_seen(const struct gate_segment *g, bool has_timestamps, struct verified *out)
 {
 	struct seen_syn *seen = bpf_map_lookup_elem(&seen_syns, &g->key);
-	if (!seen || seen->iss != g->ack - 1)
+	if (!seen || seen->iss != g->ack - 1 || has_timestamps != (seen->options >> 8 == SETUP_WITH_TIMESTAMPS))
 		return FOREIGN;
 	out->options = seen->options;
 	out->first = seen->isn + 1;
 	return place_of(g->seq - out->first);
 }
 
-/* Could this follow on a SYN/ACK of ours? Both keys and three time buckets are tried. */
+/*
+ * Could this follow on a SYN/ACK of ours? Both keys and three time buckets are tried. A wrong one puts the segment anywhere:
+ * of several places behind the first byte the nearest counts, since one of two that are wrong would make a connection
+ * that nobody can use (once in 4096 such segments, were the first to fit taken).
+ */
 static __noinline int verify(const struct gate_segment *g, __u32 has_timestamps, __u32 tsecr, struct verified *out)
 {
 	__u32 zero = 0;
@@ -67,15 +71,18 @@ static __noinline int verify(const struct gate_segment *g, __u32 has_timestamps,
 	f.gateway_port = g->key.local_port;
 	__u32 now = setup_bucket(set);
 	int found = FOREIGN;
+	__u32 least = LATER_WINDOW;
 	for (int i = 0; i < 6; i++) {
 		if (i >= 3 && set->key_count < 2)
 			break;
 		__u32 d = isn_difference(flow_hash(&f, options, now - 1 + i % 3, set->key[i >= 3]), options);
 		__u32 first = g->ack - d;
-		int place = place_of(g->seq - first);
-		if (place == FOREIGN || (place == LATER && found != FOREIGN))
+		__u32 behind = g->seq - first;
+		int place = place_of(behind);
+		if (place == FOREIGN || (place == LATER && behind >= least))
 			continue;
 		found = place;
+		least = behind;
 		out->options = options;
 		out->first = first;
 		if (place != LATER)
@@ -171,9 +178,9 @@ static __noinline int on_segment(struct __sk_buff *skb, const struct gate_segmen
 		return TC_ACT_UNSPEC;
 	bool has_timestamps = g->header_len >= TCP_LEN + sizeof(ts) && !bpf_skb_load_bytes(skb, g->tcp_at + TCP_LEN, &ts, sizeof(ts)) &&
 			      ts.head == bpf_htonl(TIMESTAMP_HEAD);
-	int place = verify(g, has_timestamps, bpf_ntohl(ts.tsecr), &v);
-	if (place == FOREIGN && !has_timestamps)
-		place = verify_seen(g, &v);
+	int place = verify_seen(g, has_timestamps, &v);
+	if (place == FOREIGN)
+		place = verify(g, has_timestamps, bpf_ntohl(ts.tsecr), &v);
 	/* an old connection in TIME-WAIT still gets segments of its own: only a first one is of a new connection */
 	if (socket->state == BPF_TCP_TIME_WAIT) {
 		if (place != FIRST)

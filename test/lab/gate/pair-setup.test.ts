@@ -140,8 +140,12 @@ describe("how a pair's connections begin", () => {
         await lab.setLink('client-edge', {drop: ['ack:1', 'data:1-2'], ...direction})
         const clients = [dial(family, PORT, 'kept'), dial(family, GREETING_PORT)]
         await sleep(250)
+        const made = async () => (await b.ask<Counters>('counters')).childMade
+        const before = await made()
         await dieAndTakeOver()
-        expect((await b.ask<{sent: number}>('resend')).sent).to.equal(2)
+        const {sent} = await b.ask<{sent: number}>('resend')
+        // A client that has said something again before that has its connection by it.
+        expect(sent + (await made()) - before).to.be.at.least(2)
         expect(await Promise.all(clients)).to.deep.equal(['kept', 'HELLO'])
       })
     }
