@@ -81,10 +81,7 @@ export class FlowQueries {
    * @param hand passes flows on; settles when there is room for more
    * @throws what `hand` throws
    */
-  async answer(
-    query: FlowQuery,
-    hand: (flows: Flow[]) => Promise<void>,
-  ): Promise<Omit<FlowsSummary, 'name' | 'role'>> {
+  async answer(query: FlowQuery, hand: (flows: Flow[]) => Promise<void>): Promise<Omit<FlowsSummary, 'name' | 'role'>> {
     const turn = this.#turns.then(() => ask(this.processes(), query, hand))
     this.#turns = turn.catch(() => {})
     return turn

@@ -13,7 +13,7 @@ const LAG_LEGEND =
 export function renderFlows(result: FlowsResult, previous: FlowsResult | null = null): string {
   const {role, name, time, open, matched, omitted, sort, flows} = result
   const which = matched === open ? '' : `, ${matched} of them asked for`
-  const left = omitted === 0 ? '' : `; ${omitted} are left out, give a larger --limit`
+  const left = omitted === 0 ? '' : `; ${omitted} left out, give a larger --limit`
   const head = `${role} "${name}" at ${time}: ${open} connections open${which}; ${flows.length} shown, by ${sort}${left}`
   const lines = [head, ...silentLines(result), ...pairLines(result)]
   if (flows.length === 0) return lines.join('\n')

@@ -121,7 +121,7 @@ export class Supervisor {
   private shutdownDrainTimeoutMs: number
   /** Settles when the last reload has ended. */
   private reloads: Promise<unknown> = Promise.resolve()
-  private readonly flowQueries = new FlowQueries(() => this.children.running.filter(({ready}) => ready))
+  private readonly flowQueries = new FlowQueries(() => this.children.serving)
   private echo: PacketEcho | null = null
   private metrics: MetricsServer | null = null
   private keys!: KeyRing

@@ -93,7 +93,7 @@ describe('flows as a table', () => {
 
   it('says how many were left out, filtered, and whose are missing', () => {
     const text = renderFlows(exampleFlows([exampleFlow()], {open: 50, matched: 20, omitted: 19, silent: [4242]}))
-    expect(text).to.contain('50 connections open, 20 of them asked for; 1 shown, by bytes; 19 are left out')
+    expect(text).to.contain('50 connections open, 20 of them asked for; 1 shown, by bytes; 19 left out')
     expect(text).to.contain('relay process 4242 did not answer')
   })
 

@@ -6,7 +6,14 @@ import type {InstanceStatus} from '../../../src/lib/relay/supervisor.js'
 function status(given: Partial<InstanceStatus>, accepted: number, bytes: number): InstanceStatus {
   const connections = {accepted, served: accepted}
   const all = {fromClients: bytes, toClients: 2 * bytes, fromEdges: bytes, toEdges: 2 * bytes}
-  return {role: 'edge', pid: 1, restarts: 0, uptimeMs: 1000, traffic: {connections, bytes: all}, ...given} as InstanceStatus
+  return {
+    role: 'edge',
+    pid: 1,
+    restarts: 0,
+    uptimeMs: 1000,
+    traffic: {connections, bytes: all},
+    ...given,
+  } as InstanceStatus
 }
 
 describe('the status from one look to the next', () => {
@@ -28,7 +35,13 @@ describe('the status from one look to the next', () => {
   })
 
   it('a log line names the connection that it is about', () => {
-    const line = {level: 'warning', kind: 'origin', message: 'it failed', flow: '9f86d081884c7d65-1', suppressed: 0} as const
+    const line = {
+      level: 'warning',
+      kind: 'origin',
+      message: 'it failed',
+      flow: '9f86d081884c7d65-1',
+      suppressed: 0,
+    } as const
     expect(renderLog(line, 'edge', 'a', false)).to.contain('edge "a" warning: flow 9f86d081884c7d65-1: it failed')
     expect(JSON.parse(renderLog(line, 'edge', 'a', true))).to.include({flow: '9f86d081884c7d65-1'})
     expect(renderLog({...line, flow: undefined}, 'edge', 'a', false)).to.contain('warning: it failed')
