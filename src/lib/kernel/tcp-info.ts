@@ -40,3 +40,54 @@ export function readTcpInfo(fd: number): boolean {
     info.bytes.readUInt32LE(OFFSET_BYTES_ACKED) + info.bytes.readUInt32LE(OFFSET_BYTES_ACKED + 4) * 4_294_967_296
   return true
 }
+
+/** More of the same struct, up to tcpi_total_retrans. */
+const OFFSET_RTT_VARIATION = 72
+const OFFSET_CONGESTION_WINDOW = 80
+const OFFSET_TOTAL_RETRANSMISSIONS = 100
+
+/** The numbers of include/net/tcp_states.h, as people know them. */
+export const TCP_STATES = [
+  'unknown',
+  'established',
+  'syn-sent',
+  'syn-received',
+  'fin-wait-1',
+  'fin-wait-2',
+  'time-wait',
+  'closed',
+  'close-wait',
+  'last-ack',
+  'listen',
+  'closing',
+  'new-syn-received',
+] as const
+
+export type TcpState = (typeof TCP_STATES)[number]
+
+/** What people want to know of a socket. */
+export interface TcpDetail {
+  readonly state: TcpState
+  /** The kernel's smoothed round-trip time and its mean deviation, ms; null before the first sample. */
+  readonly rttMs: number | null
+  readonly rttVariationMs: number | null
+  /** Segments. */
+  readonly congestionWindow: number
+  /** Segments sent again in the life of this socket. */
+  readonly retransmissions: number
+}
+
+/** Reads TCP_INFO for people; null when the descriptor is no TCP socket. */
+export function tcpDetail(fd: number): TcpDetail | null {
+  if (!readTcpInfo(fd)) return null
+  const {bytes} = info
+  // Zero stands for no sample (tcp_get_info); a real one is 1 µs at least (tcp_rtt_estimator).
+  const sampled = bytes.readUInt32LE(OFFSET_RTT) > 0
+  return {
+    state: TCP_STATES[tcpInfo.state] ?? 'unknown',
+    rttMs: sampled ? tcpInfo.rttMs : null,
+    rttVariationMs: sampled ? bytes.readUInt32LE(OFFSET_RTT_VARIATION) / 1000 : null,
+    congestionWindow: bytes.readUInt32LE(OFFSET_CONGESTION_WINDOW),
+    retransmissions: bytes.readUInt32LE(OFFSET_TOTAL_RETRANSMISSIONS),
+  }
+}

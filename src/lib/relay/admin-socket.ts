@@ -1,3 +1,4 @@
+import {once} from 'node:events'
 import {chmodSync} from 'node:fs'
 import {createServer, type Server, type Socket} from 'node:net'
 
@@ -8,12 +9,21 @@ import {JsonLines} from './json-lines.js'
 /** Characters of a request, at most. */
 const REQUEST_LIMIT = 65_536
 
-/** Where `status` and `drain` ask: a unix socket for its owner alone, one JSON object a line each way. */
+/** How long whoever asked may take to read what it was sent, ms. */
+const READ_DEADLINE_MS = 5000
+
+/** Sends a part of an answer ahead of its end; settles when there is room for more. */
+export type PartSender = (part: object) => Promise<void>
+
+/**
+ * Where `status` and `drain` ask: a unix socket for its owner alone, one JSON object a line each way. A long answer comes in
+ * lines with `part`, and ends as every other in one with `result` or `error`.
+ */
 export class AdminSocket {
   private readonly server: Server
   private readonly open = new Set<Socket>()
 
-  constructor(private readonly handle: (request: AdminRequest) => Promise<object>) {
+  constructor(private readonly handle: (request: AdminRequest, part: PartSender) => Promise<object>) {
     this.server = createServer((socket) => this.serve(socket))
   }
 
@@ -61,11 +71,21 @@ export class AdminSocket {
   private async answer(socket: Socket, request: AdminRequest): Promise<void> {
     let answer: object
     try {
-      answer = {result: await this.handle(request)}
+      answer = {result: await this.handle(request, (part) => this.sendPart(socket, part))}
     } catch (error) {
       answer = {error: toOverlayError(error).toJson()}
     }
 
     if (socket.writable) socket.write(JSON.stringify(answer) + '\n')
+  }
+
+  /** @throws Error when nobody reads it */
+  private async sendPart(socket: Socket, part: object): Promise<void> {
+    if (!socket.writable) throw new Error('nobody waits for the answer any more')
+    if (socket.write(JSON.stringify({part}) + '\n')) return
+    await once(socket, 'drain', {signal: AbortSignal.timeout(READ_DEADLINE_MS)}).catch((error: unknown) => {
+      socket.destroy()
+      throw error
+    })
   }
 }

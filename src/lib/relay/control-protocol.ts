@@ -1,5 +1,6 @@
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
 import type {Question} from '../coordination/owner-record.js'
+import type {FlowQuery, FlowsPart} from './flow-schema.js'
 import type {ProcessConfig} from './process-config.js'
 import type {LogLine} from './rate-limited-log.js'
 
@@ -32,6 +33,10 @@ export type ToProcess =
   /** @param pairListener the socket after the last listener is the replication link's */
   | {type: 'start'; config: ProcessConfig; keys: KeysJson; listeners: number; pairListener: boolean}
   | {type: 'status'; id: number}
+  /** Which connections are open: the largest of them. A second question ends the answer to the first. */
+  | {type: 'flows'; id: number; query: FlowQuery}
+  /** More of the last answer. */
+  | {type: 'more-flows'; id: number}
   | {type: 'keys'; id: number; keys: KeysJson}
   /**
    * Go on by another configuration.
@@ -54,6 +59,8 @@ export type ToProcess =
 export type FromProcess =
   | {type: 'ready'}
   | {type: 'status'; id: number; status: EdgeProcessStatus | GatewayProcessStatus}
+  /** Of both questions. @param part null when there is no such answer (any more) */
+  | {type: 'flows'; id: number; part: FlowsPart | null}
   | {type: 'keys'; id: number}
   /** @param error why the sockets could not be taken, and the configuration was not applied, or null */
   | {type: 'applied'; id: number; error: string | null}

@@ -57,6 +57,8 @@ export class EdgeGateway {
 export class EdgeInstance {
   /** 8 bytes. */
   readonly id = randomBytes(8)
+  /** The same as 16 hex digits. */
+  readonly name = this.id.toString('hex')
   private counter = 0
 
   nextCounter(): number {

@@ -27,6 +27,7 @@ import {EarlyBytes} from './early-bytes.js'
 import {EdgeConnection, type EdgeService} from './edge-connection.js'
 import type {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
 import type {EpollLoop} from './epoll-loop.js'
+import {flowId} from './flow-id.js'
 import {Listener} from './listener.js'
 import {Admission, Meter, Meters, clientKey} from './meter.js'
 import {keyOf, type EdgeConfig, type PreambleKeys} from './process-config.js'
@@ -166,6 +167,7 @@ export class EdgeRelay extends Relay<EdgeConnection> {
     connection.challenged = false
     connection.earlyLength = 0
     connection.replyLength = 0
+    connection.dialledAt = performance.now()
     connection.farKnown = far !== null
     connection.connectDeadline = this.loop.now + this.config.connectTimeoutMs
     this.adoptSides(connection, flow)
@@ -361,7 +363,11 @@ export class EdgeRelay extends Relay<EdgeConnection> {
   /** No socket came about. */
   private openFailed(connection: EdgeConnection, error: number): void {
     if (error === EMFILE || error === ENFILE || error === ENOBUFS || error === ENOMEM) {
-      this.log.error('no-socket', () => 'no descriptor or memory is left for a middle leg; the client is reset')
+      this.log.error(
+        'no-socket',
+        () => 'no descriptor or memory is left for a middle leg; the client is reset',
+        () => this.flow(connection),
+      )
       this.giveUp(connection, 'no socket')
       return
     }
@@ -471,10 +477,15 @@ export class EdgeRelay extends Relay<EdgeConnection> {
         'refused',
         () =>
           `gateway ${gateway.name} refused a connection to ${formatEndpoint(connection.service.config.origin)}: ${REFUSALS[reason] ?? reason}`,
+        () => this.flow(connection),
       )
       this.failed(connection, reason === Refusal.Duplicate ? Outcome.Duplicate : Outcome.Declined)
     } else {
-      this.log.error('forged-reply', () => `gateway ${gateway.name} sent a reply that does not fit our key`)
+      this.log.error(
+        'forged-reply',
+        () => `gateway ${gateway.name} sent a reply that does not fit our key`,
+        () => this.flow(connection),
+      )
       this.failed(connection, Outcome.ResetAfterAck)
     }
   }
@@ -550,8 +561,16 @@ export class EdgeRelay extends Relay<EdgeConnection> {
 
   private giveUp(connection: EdgeConnection, why: string): void {
     this.gaveUp++
-    this.log.warning('gave-up', () => `service ${connection.service.config.name}: a client was reset: ${why}`)
+    this.log.warning(
+      'gave-up',
+      () => `service ${connection.service.config.name}: a client was reset: ${why}`,
+      () => this.flow(connection),
+    )
     this.close(connection, true)
+  }
+
+  private flow({counter}: EdgeConnection): string {
+    return flowId(this.instance.name, counter)
   }
 }
 

@@ -2,6 +2,7 @@ import {addressOf} from '../kernel/libc.js'
 import {MAC_LENGTH, type PreambleKey} from '../wire/preamble.js'
 import {REPLY_LENGTH} from '../wire/reply.js'
 import {Connection} from './connection.js'
+import {flowId} from './flow-id.js'
 import type {Meter} from './meter.js'
 
 /** Waiting for the whole preamble. */
@@ -28,8 +29,8 @@ export class GatewayConnection extends Connection {
   readonly replyAt = addressOf(this.reply)
   key!: PreambleKey
   readonly preambleMac = Buffer.alloc(MAC_LENGTH)
-  /** Its nonce, for as long as nothing was passed on; −1: there is none to give back. */
-  counter = -1
+  /** Of its nonce, for as long as nothing was passed on; negated: there is none to give back; 0: it is not known. */
+  counter = 0
   instanceHigh = 0
   instanceLow = 0
   connectStarted = 0
@@ -39,3 +40,16 @@ export class GatewayConnection extends Connection {
   older: GatewayConnection | null = null
   newer: GatewayConnection | null = null
 }
+
+/** It is, or is being, joined to an origin. */
+export function isServed(state: number): boolean {
+  return state !== STATE_PREAMBLE && state !== STATE_PARTING
+}
+
+/** {@link flowId} of the edge's nonce; null when it has shown none, was refused, or was taken over from another server. */
+export function gatewayFlowId({state, counter, instanceHigh, instanceLow}: GatewayConnection): string | null {
+  if (!isServed(state) || counter === 0) return null
+  return flowId(hex(instanceHigh) + hex(instanceLow), Math.abs(counter))
+}
+
+const hex = (word: number): string => word.toString(16).padStart(8, '0')

@@ -17,6 +17,7 @@ import {
   STATE_HOLDING,
   STATE_PARTING,
   STATE_PREAMBLE,
+  gatewayFlowId,
 } from './gateway-connection.js'
 import {LatencyHistogram} from './latency-histogram.js'
 import type {Listener} from './listener.js'
@@ -135,8 +136,11 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     const connection = this.open(flow.nearFd)
     this.counters.accepted--
     connection.listener = listener
+    connection.counter = 0
     this.adoptSides(connection, flow)
     if (flow.far !== null) {
+      connection.preambleEnd = flow.far.skips[0]
+      connection.connectStarted = performance.now()
       const {address, port} = flow.far.record.remote
       connection.origin = this.origins.of(originKey(address, port), this.config.originLimit, this.loop.now)
       connection.origin?.adopt()
@@ -227,7 +231,11 @@ export class GatewayRelay extends Relay<GatewayConnection> {
       }
 
       case STATE_CONNECTING: {
-        this.log.warning('origin', () => 'an origin did not answer in time')
+        this.log.warning(
+          'origin',
+          () => 'an origin did not answer in time',
+          () => gatewayFlowId(connection),
+        )
         this.refuse(connection, Refusal.OriginUnreachable)
         return
       }
@@ -328,7 +336,11 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     const {near, far} = connection
     if (!this.allowList.allows(header.destination, header.destinationPort)) {
       const origin = {address: formatAddress(header.destination), port: header.destinationPort}
-      this.log.warning('origin-not-allowed', () => `origin ${formatEndpoint(origin)} is not on the allow-list`)
+      this.log.warning(
+        'origin-not-allowed',
+        () => `origin ${formatEndpoint(origin)} is not on the allow-list`,
+        () => gatewayFlowId(connection),
+      )
       this.refuse(connection, Refusal.OriginNotAllowed)
       return
     }
@@ -336,10 +348,14 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     const reached = this.originLimitReached(connection, header.destination, header.destinationPort)
     if (reached !== null) {
       this.limited[reached] = (this.limited[reached] ?? 0) + 1
-      this.log.warning('limited', () => {
-        const origin = {address: formatAddress(header.destination), port: header.destinationPort}
-        return `origin ${formatEndpoint(origin)}: a connection was refused: ${reached}`
-      })
+      this.log.warning(
+        'limited',
+        () => {
+          const origin = {address: formatAddress(header.destination), port: header.destinationPort}
+          return `origin ${formatEndpoint(origin)}: a connection was refused: ${reached}`
+        },
+        () => gatewayFlowId(connection),
+      )
       this.refuse(connection, Refusal.TooManyConnections)
       return
     }
@@ -353,7 +369,11 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     connection.connectStarted = performance.now()
     const fd = tcpSocket(familyOf(header.destination))
     if (fd < 0) {
-      this.log.error('no-socket', () => `no socket for an origin: ${errnoName(errno())}`)
+      this.log.error(
+        'no-socket',
+        () => `no socket for an origin: ${errnoName(errno())}`,
+        () => gatewayFlowId(connection),
+      )
       this.refuse(connection, Refusal.TooManyConnections)
       return
     }
@@ -424,7 +444,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     const {near, flow} = connection
     if (flow !== null) flow.farOpen = true
     if (near.heldLength === 0) this.transfer.drop(near)
-    connection.counter = -1
+    connection.counter = -connection.counter
     connection.state = STATE_ANSWERING
     this.loop.timers.arm(connection.timer, this.loop.now + ANSWER_DELAY_MS)
   }
@@ -463,8 +483,8 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   /** An edge that has given this dial up, and of which the origin has no byte, may come again with the same nonce. */
   private giveBackNonce(connection: GatewayConnection): void {
     const {counter, instanceHigh, instanceLow, near, preambleEnd, preambleLength} = connection
-    if (counter < 0) return
-    connection.counter = -1
+    if (counter <= 0) return
+    connection.counter = -counter
     const passedOn = preambleLength - preambleEnd - near.heldLength
     if (passedOn === 0) this.gate.release(instanceHigh, instanceLow, counter)
   }
@@ -536,7 +556,11 @@ export class GatewayRelay extends Relay<GatewayConnection> {
   }
 
   private originFailed(connection: GatewayConnection, error: number): void {
-    this.log.warning('origin', () => `an origin cannot be reached: ${errnoName(error)}`)
+    this.log.warning(
+      'origin',
+      () => `an origin cannot be reached: ${errnoName(error)}`,
+      () => gatewayFlowId(connection),
+    )
     this.refuse(connection, Refusal.OriginUnreachable)
   }
 
@@ -559,7 +583,7 @@ export class GatewayRelay extends Relay<GatewayConnection> {
     writeReply(reply, 0, status, reason, challenge, connection.key, connection.preambleMac)
     sys.send(near.fd, replyAt, REPLY_LENGTH, MSG_NOSIGNAL | MSG_MORE)
     shutdownWrite(near.fd)
-    connection.counter = -1
+    connection.counter = 0
     connection.state = STATE_PARTING
     this.loop.timers.arm(connection.timer, this.loop.now + PARTING_MS)
     this.discard(connection)

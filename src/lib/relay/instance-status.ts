@@ -23,11 +23,12 @@ export type StatusResult = AttachedStatus | InstanceStatus
 /**
  * What runs under a name: a relay with its plane, or a plane alone.
  *
+ * @param signal whoever asks does not want to know any more
  * @throws OverlayError NOT_RUNNING when there is neither
  */
-export async function instanceStatus(role: RelayRole, name: string): Promise<StatusResult> {
+export async function instanceStatus(role: RelayRole, name: string, signal?: AbortSignal): Promise<StatusResult> {
   try {
-    return await askInstance<InstanceStatus>(role, name, {command: 'status'}, DEADLINE_MS)
+    return await askInstance<InstanceStatus>(role, name, {command: 'status'}, DEADLINE_MS, {signal})
   } catch (error) {
     if (!(error instanceof OverlayError) || error.code !== 'NOT_RUNNING') throw error
     const plane = role === 'edge' ? EdgePlane.open(name) : GatewayPlane.open(name)
@@ -36,11 +37,16 @@ export async function instanceStatus(role: RelayRole, name: string): Promise<Sta
   }
 }
 
-/** The status as text: the relay's part, then the handshake plane's. */
-export function renderInstance(status: StatusResult): string {
+/**
+ * The status as text: the relay's part, then the handshake plane's.
+ *
+ * @param previous an earlier look at the same instance: then rates are shown
+ */
+export function renderInstance(status: StatusResult, previous: StatusResult | null = null): string {
   const plane = status.handshake === null ? null : renderPlane(status.role, status.handshake)
   if (isAttachedOnly(status)) return `${plane}\nno relay runs under this name`
-  return plane === null ? renderStatus(status) : `${renderStatus(status)}\n\n${plane}`
+  const relay = renderStatus(status, previous === null || isAttachedOnly(previous) ? null : previous)
+  return plane === null ? relay : `${relay}\n\n${plane}`
 }
 
 function isAttachedOnly(status: StatusResult): status is AttachedStatus {

@@ -5,6 +5,8 @@ export interface LogLine {
   /** A fixed word: lines of one kind share a rate limit. */
   kind: string
   message: string
+  /** The connection that it is about, as in lists of flows; not there when it is about none. */
+  flow?: string
   /** Lines of this kind that were not shown since the last that was. */
   suppressed: number
 }
@@ -23,20 +25,20 @@ export class RateLimitedLog {
     private readonly intervalMs = 10_000,
   ) {}
 
-  info(kind: string, message: () => string): void {
-    this.write('info', kind, message)
+  info(kind: string, message: () => string, flow?: () => string | null): void {
+    this.write('info', kind, message, flow)
   }
 
-  warning(kind: string, message: () => string): void {
-    this.write('warning', kind, message)
+  warning(kind: string, message: () => string, flow?: () => string | null): void {
+    this.write('warning', kind, message, flow)
   }
 
-  error(kind: string, message: () => string): void {
-    this.write('error', kind, message)
+  error(kind: string, message: () => string, flow?: () => string | null): void {
+    this.write('error', kind, message, flow)
   }
 
-  /** @param message made only when the line is shown */
-  private write(level: LogLevel, kind: string, message: () => string): void {
+  /** @param message made only when the line is shown; so is `flow` */
+  private write(level: LogLevel, kind: string, message: () => string, flow?: () => string | null): void {
     const now = this.clock()
     let state = this.kinds.get(kind)
     if (state === undefined) {
@@ -57,6 +59,7 @@ export class RateLimitedLog {
     state.shown++
     const {suppressed} = state
     state.suppressed = 0
-    this.emit({level, kind, message: message(), suppressed})
+    const about = flow?.() ?? undefined
+    this.emit({level, kind, message: message(), ...(about !== undefined && {flow: about}), suppressed})
   }
 }

@@ -9,6 +9,7 @@ import {datagramPair, sendDescriptors} from '../kernel/descriptor-passing.js'
 import {errnoName, systemCallError} from '../kernel/errno.js'
 import {sys} from '../kernel/libc.js'
 import type {FromProcess, KeysJson, PairAction, ToProcess} from './control-protocol.js'
+import type {FlowQuery, FlowsPart} from './flow-schema.js'
 import {JsonLines} from './json-lines.js'
 import type {ProcessConfig} from './process-config.js'
 import type {EdgeProcessStatus, GatewayProcessStatus} from './process-status.js'
@@ -16,6 +17,9 @@ import type {LogLine} from './rate-limited-log.js'
 
 /** How long a process may take to answer, ms. */
 const ANSWER_DEADLINE_MS = 2000
+
+/** The same when it is to look at all of its connections, in between its work. */
+const SCAN_DEADLINE_MS = 5000
 
 export interface RelayChildEvents {
   ready(): void
@@ -98,6 +102,22 @@ export class RelayChild {
     return (answer as FromProcess & {type: 'status'}).status
   }
 
+  /**
+   * The largest of its connections; the rest of the answer is had by {@link RelayChild.moreFlows}.
+   *
+   * @returns null when another question has ended this one
+   * @throws OverlayError DEADLINE_EXCEEDED
+   */
+  async flows(query: FlowQuery): Promise<FlowsPart | null> {
+    const answer = await this.ask((id) => ({type: 'flows', id, query}), SCAN_DEADLINE_MS)
+    return (answer as FromProcess & {type: 'flows'}).part
+  }
+
+  async moreFlows(): Promise<FlowsPart | null> {
+    const answer = await this.ask((id) => ({type: 'more-flows', id}))
+    return (answer as FromProcess & {type: 'flows'}).part
+  }
+
   async useKeys(keys: KeysJson): Promise<void> {
     await this.ask((id) => ({type: 'keys', id, keys}))
   }
@@ -128,13 +148,13 @@ export class RelayChild {
     this.child.kill(signal)
   }
 
-  private ask(make: (id: number) => ToProcess): Promise<FromProcess> {
+  private ask(make: (id: number) => ToProcess, deadlineMs = ANSWER_DEADLINE_MS): Promise<FromProcess> {
     const id = this.nextId++
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.delete(id)
         reject(new OverlayError('DEADLINE_EXCEEDED', `relay process ${this.pid} did not answer`))
-      }, ANSWER_DEADLINE_MS)
+      }, deadlineMs)
       this.waiting.set(id, (message) => {
         clearTimeout(timer)
         resolve(message)

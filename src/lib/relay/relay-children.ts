@@ -56,6 +56,11 @@ export class RelayChildren {
     return this.list.filter((child) => !child.hasEnded)
   }
 
+  /** Of those that run, the ones that have said so. */
+  get serving(): RelayChild[] {
+    return this.running.filter(({ready}) => ready)
+  }
+
   /**
    * Starts so many and waits until all are ready.
    *

@@ -3,6 +3,7 @@ import process from 'node:process'
 import {receiveDescriptors} from '../kernel/descriptor-passing.js'
 import {sys} from '../kernel/libc.js'
 import {ControlCoordinator} from '../pair/control-coordinator.js'
+import {FlowLag} from '../pair/flow-lag.js'
 import type {PairNode} from '../pair/pair-node.js'
 import {startPair} from '../pair/start-pair.js'
 import {staticCoordinator} from '../replication/ownership.js'
@@ -19,8 +20,14 @@ import {
   type ToProcess,
 } from './control-protocol.js'
 import {EdgeDialer, EdgeGateway, EdgeInstance} from './edge-dialer.js'
+import {EdgeFlowSource} from './edge-flow-source.js'
 import {EdgeRelay} from './edge-relay.js'
 import {EpollLoop} from './epoll-loop.js'
+import {FlowFilter} from './flow-filter.js'
+import {FlowScan} from './flow-scan.js'
+import type {FlowQuery} from './flow-schema.js'
+import type {FlowPair} from './flow-source.js'
+import {GatewayFlowSource} from './gateway-flow-source.js'
 import {GatewayRelay} from './gateway-relay.js'
 import {HealthCheck, type HealthCheckParts} from './health-check.js'
 import type {EdgeConfig, GatewayConfig, PreambleKeys, ProcessConfig} from './process-config.js'
@@ -37,10 +44,15 @@ import {Timer} from './timer-wheel.js'
 /** How long an edge process waits for the first health checks before it says that it is ready, ms. */
 const FIRST_CHECKS_MS = 1000
 
+/** An answer to a question for flows, part by part. */
+type Answer = Pick<FlowScan<never>, 'cancel' | 'kept' | 'part'>
+
 /** What the control messages are turned into. */
 interface Role {
   readonly relay: EdgeRelay | GatewayRelay
   status(): EdgeProcessStatus | GatewayProcessStatus
+  /** @param ready called when parts may be asked for */
+  flows(query: FlowQuery, pair: FlowPair | null, ready: () => void): Answer
   useKeys(keys: PreambleKeys): void
   /** @param fresh listening sockets by the index of their service */
   apply(config: ProcessConfig, fresh: ReadonlyMap<number, number>): void
@@ -60,6 +72,8 @@ class RelayProcess {
   private readonly log: RateLimitedLog
   private role: Role | null = null
   private pair: PairNode | null = null
+  /** To the last question for flows; null before one, and when it has not been found yet. */
+  private answer: Answer | null = null
   /** By it come the sockets of services that are added later. */
   private handover = -1
   private readonly coordinator: ControlCoordinator
@@ -96,6 +110,16 @@ class RelayProcess {
         if (!this.role) break
         const status = {...this.role.status(), pair: this.pair?.status() ?? null}
         this.control.send({type: 'status', id: message.id, status})
+        break
+      }
+
+      case 'flows': {
+        this.flows(message.id, message.query)
+        break
+      }
+
+      case 'more-flows': {
+        this.sendFlows(message.id)
         break
       }
 
@@ -139,6 +163,19 @@ class RelayProcess {
     }
   }
 
+  private flows(id: number, query: FlowQuery): void {
+    if (!this.role) return
+    this.answer?.cancel()
+    const pair = this.pair === null ? null : new FlowLag(this.pair)
+    this.answer = this.role.flows(query, pair, () => this.sendFlows(id))
+  }
+
+  private sendFlows(id: number): void {
+    const begin = performance.now()
+    this.control.send({type: 'flows', id, part: this.answer?.part() ?? null})
+    this.answer?.kept(performance.now() - begin)
+  }
+
   private start({config, keys, listeners, pairListener}: ToProcess & {type: 'start'}): void {
     this.handover = FIRST_LISTENER_FD + listeners + (pairListener ? 1 : 0)
     const fds = Array.from({length: listeners}, (_, index) => FIRST_LISTENER_FD + index)
@@ -162,6 +199,11 @@ class RelayProcess {
     this.role = {
       relay,
       status: () => edgeProcessStatus(relay, gateways, loop.now),
+      flows(query, pair, ready) {
+        const source = new EdgeFlowSource(relay, instance, pair)
+        const filter = new FlowFilter(query.filter)
+        return new FlowScan(loop, source, query, (connection) => source.matches(connection, filter), ready)
+      },
       useKeys(fresh) {
         parts.keys = fresh
         relay.useKeys(fresh)
@@ -222,6 +264,11 @@ class RelayProcess {
     this.role = {
       relay,
       status: () => gatewayProcessStatus(relay, replay.window.instances),
+      flows(query, pair, ready) {
+        const source = new GatewayFlowSource(relay, pair)
+        const filter = new FlowFilter(query.filter)
+        return new FlowScan(loop, source, query, (connection) => source.matches(connection, filter), ready)
+      },
       useKeys: (fresh) => relay.useKeys(fresh),
       apply: (next) => relay.apply(next as GatewayConfig),
       drain: (drained) => relay.drain(drained),

@@ -115,6 +115,11 @@ export abstract class Relay<C extends Connection> implements ConnectionOwner, Li
     return this.live.length
   }
 
+  /** A copy of the list of those open, for somebody who looks at them over several turns. */
+  openConnections(): C[] {
+    return [...this.live]
+  }
+
   mayAccept(): boolean {
     // Nothing that a new connection begins would leave; in the kernel's queue it waits for as long.
     if (this.replicator?.fenced) return false

@@ -24,10 +24,12 @@ export function renderLog(line: LogLine, role: string, name: string, json: boole
   const time = new Date().toISOString()
   if (json) return JSON.stringify({time, role, name, ...line})
   const more = line.suppressed > 0 ? ` (${line.suppressed} more of this kind were not shown)` : ''
-  return `${time} ${role} "${name}" ${line.level}: ${line.message}${more}`
+  const flow = line.flow === undefined ? '' : `flow ${line.flow}: `
+  return `${time} ${role} "${name}" ${line.level}: ${flow}${line.message}${more}`
 }
 
-export function renderStatus(status: InstanceStatus): string {
+/** @param previous an earlier look at the same instance: then rates are shown */
+export function renderStatus(status: InstanceStatus, previous: InstanceStatus | null = null): string {
   const {role, name, state, pid, uptimeMs, listen, processes, restarts, keys} = status
   const lines = [
     `${role} "${name}": ${state} on ${listen.join(', ')}, pid ${pid}, up ${Math.round(uptimeMs / 1000)} s`,
@@ -35,11 +37,41 @@ export function renderStatus(status: InstanceStatus): string {
     `key: ${keys.current}${keys.previous === null ? '' : `, ${keys.previous} also accepted`}`,
     status.handshake === null ? 'zero-RTT: off' : 'zero-RTT: on',
   ]
+  const rates = previous === null ? null : renderRates(previous, status)
+  if (rates !== null) lines.push(rates)
   return [
     ...lines,
     '',
     role === 'edge' ? renderEdge(status.traffic as EdgeTraffic) : renderGateway(status.traffic as GatewayTraffic),
   ].join('\n')
+}
+
+/** What came in between two looks at the same instance, a second; null when they cannot be compared. Pure. */
+export function renderRates(previous: InstanceStatus, now: InstanceStatus): string | null {
+  const seconds = (now.uptimeMs - previous.uptimeMs) / 1000
+  // A relay process that was started again has begun to count anew.
+  if (previous.pid !== now.pid || previous.restarts !== now.restarts || seconds <= 0) return null
+  const before = totals(previous)
+  const rates = totals(now).map(([what, count], index) => `${Math.round((count - before[index][1]) / seconds)} ${what}`)
+  return `a second, since the last look: ${rates.join(', ')}`
+}
+
+function totals({role, traffic}: InstanceStatus): [string, number][] {
+  if (role === 'edge') {
+    const {connections, bytes} = traffic as EdgeTraffic
+    return [
+      ['accepted', connections.accepted],
+      ['bytes from clients', bytes.fromClients],
+      ['to clients', bytes.toClients],
+    ]
+  }
+
+  const {connections, bytes} = traffic as GatewayTraffic
+  return [
+    ['served', connections.served],
+    ['bytes from edges', bytes.fromEdges],
+    ['to edges', bytes.toEdges],
+  ]
 }
 
 function renderEdge({connections, bytes, gaveUp, limited, redials, gateways}: EdgeTraffic): string {

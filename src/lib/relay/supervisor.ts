@@ -6,8 +6,9 @@ import type {Endpoint} from '../wire/endpoint.js'
 import {formatEndpoint} from '../wire/endpoint.js'
 import {PREAMBLE_PURPOSE} from '../wire/preamble.js'
 import type {AdminRequest} from './admin-client.js'
-import {AdminSocket} from './admin-socket.js'
+import {AdminSocket, type PartSender} from './admin-socket.js'
 import type {KeyJson, KeysJson, PairAction} from './control-protocol.js'
+import {checkService, flowQuery, FlowQueries, type FlowsSummary} from './flow-query.js'
 import type {HandshakePlane} from './handshake-plane.js'
 import type {CoordinationEvents} from '../coordination/etcd-coordination.js'
 import type {Question} from '../coordination/owner-record.js'
@@ -120,6 +121,7 @@ export class Supervisor {
   private shutdownDrainTimeoutMs: number
   /** Settles when the last reload has ended. */
   private reloads: Promise<unknown> = Promise.resolve()
+  private readonly flowQueries = new FlowQueries(() => this.children.serving)
   private echo: PacketEcho | null = null
   private metrics: MetricsServer | null = null
   private keys!: KeyRing
@@ -136,7 +138,7 @@ export class Supervisor {
     this.drainTimeoutMs = settings.drainTimeoutMs
     this.shutdownDrainTimeoutMs = settings.shutdownDrainTimeoutMs
     this.directory = new InstanceDirectory(settings.config.role, settings.name)
-    this.admin = new AdminSocket((request) => this.handle(request))
+    this.admin = new AdminSocket((request, part) => this.handle(request, part))
     this.ended = new Promise((resolve, reject) => {
       this.settle = {resolve, reject}
     })
@@ -360,10 +362,14 @@ export class Supervisor {
     }
   }
 
-  private async handle(request: AdminRequest): Promise<object> {
+  private async handle(request: AdminRequest, part: PartSender): Promise<object> {
     switch (request.command) {
       case 'status': {
         return this.status()
+      }
+
+      case 'flows': {
+        return this.flows(request, part)
       }
 
       case 'drain': {
@@ -389,10 +395,28 @@ export class Supervisor {
       default: {
         throw new OverlayError(
           'USAGE',
-          'the admin socket knows status, drain, reload, reload-keys, pair-handover and pair-claim',
+          'the admin socket knows status, flows, drain, reload, reload-keys, pair-handover and pair-claim',
         )
       }
     }
+  }
+
+  /** Connections, each part as it comes; the answer says what they are of. */
+  private async flows(request: object, part: PartSender): Promise<FlowsSummary> {
+    const query = flowQuery(request)
+    const {config} = this
+    const {role} = config
+    const {name} = this.settings
+    const summary = await this.flowQueries.answer(query, part)
+    if (config.role === 'edge' && summary.matched === 0) {
+      checkService(
+        `edge "${name}"`,
+        query.filter.service,
+        config.services.map((service) => service.name),
+      )
+    }
+
+    return {role, name, ...summary}
   }
 
   private applyCongestionControl(): void {
