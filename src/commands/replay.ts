@@ -207,6 +207,8 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
                 return replay([file], {...options, names: [`interface ${flags.capture}`]})
               },
             )
+      const {failure} = analysis.scratch
+      if (failure) this.note(`${failure.message} (${failure.cause}); ${failure.suggestions.join('; ')}`)
       this.#shown = {analysis, parameters, plots: flags.plot}
       if (analysis.problems.length > 0) this.conclude(ExitCode.Usage)
       else if (result.live && !result.live.complete) this.conclude(ExitCode.Inconclusive)

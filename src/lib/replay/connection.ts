@@ -1,5 +1,7 @@
 import type {CaptureProblem} from '../capture/capture-reader.js'
 import type {List} from '../cli/made-list.js'
+import type {StreamKeeper} from './analysis/stream-keeper.js'
+import type {ScratchSpace} from './spill/scratch-space.js'
 
 export type {CaptureProblem} from '../capture/capture-reader.js'
 
@@ -51,7 +53,7 @@ export interface ReplayConnection {
   turnsMerged: boolean
   /** Why this is no connection to reckon with; not there for one whose SYN was captured. */
   excluded?: ExclusionReason
-  /** Only with {@link AnalysisOptions.payloads}. */
+  /** Only with {@link AnalysisOptions.streams}. */
   payloads?: {fromClient: CapturedStream; fromServer: CapturedStream}
 }
 
@@ -112,7 +114,7 @@ export interface Turn {
 
 /** The bytes of one direction in the order of the stream. */
 export interface CapturedStream {
-  /** From the first byte on; at most {@link AnalysisOptions.payloadBytes}. What was not captured is zero. */
+  /** From the first byte on, as many as the {@link StreamKeeper} keeps. What was not captured is zero. */
   bytes: Buffer
   /** Ranges of `bytes` that the capture does not have (snapped, lost), in ascending order, `to` exclusive. */
   missing: {from: number; to: number}[]
@@ -122,16 +124,16 @@ export interface CapturedStream {
 export const MAX_TURNS = 1000
 
 export interface AnalysisOptions {
-  /** Keep payloads: costs their size in memory. */
-  payloads?: boolean
-  /** The most that is kept of a connection and direction, bytes; 1 MiB unless given. */
-  payloadBytes?: number
+  /** Takes the payloads of the connections that it was made for. */
+  streams?: StreamKeeper
   /** A connection of which so many segments of the capture were none is put away; 16,384 unless given. */
   ageSegments?: number
   /** What the sources are called in results, one for each, instead of their paths. */
   names?: readonly string[]
   /** Called now and then. @param bytesRead of the files, as they lie on disk */
   onProgress?: (bytesRead: number, packets: number) => void
+  /** Where lies what is not in memory; one of its own unless given. */
+  scratch?: ScratchSpace
   /** Stops reading; what was read until then is the result. */
   signal?: AbortSignal
 }
@@ -161,4 +163,6 @@ export interface Analysis {
   sources: SourceSummary[]
   /** Empty when everything was read; otherwise the command ends with exit code 2. */
   problems: CaptureProblem[]
+  /** Where connections lie that are not in memory. */
+  scratch: ScratchSpace
 }

@@ -5,8 +5,3 @@ export function spreadIndices(length: number, most: number): number[] {
   for (let nth = 0; chosen.length < most && Math.floor(nth * step) < length; nth++) chosen.push(Math.floor(nth * step))
   return chosen
 }
-
-/** At most so many of them, as {@link spreadIndices} chooses. */
-export function evenlySpread<Item>(items: readonly Item[], most: number): Item[] {
-  return spreadIndices(items.length, most).map((index) => items[index])
-}

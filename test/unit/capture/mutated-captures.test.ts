@@ -7,6 +7,7 @@ import {gzipSync} from 'node:zlib'
 import {OverlayError} from '../../../src/lib/errors/index.js'
 import {SeededRandom} from '../../../src/lib/failover/random.js'
 import {analyse} from '../../../src/lib/replay/analysis/analyse.js'
+import {StreamKeeper} from '../../../src/lib/replay/analysis/stream-keeper.js'
 import {crowdedCaptures} from './crafted-captures.js'
 
 /** How many; `npm run test:fuzz-capture` asks for 100,000. */
@@ -95,8 +96,7 @@ describe('mutated captures', () => {
         const began = performance.now()
         try {
           const {problems, connections} = await analyse([file], {
-            payloads: random() < 0.5,
-            payloadBytes: 65_536,
+            streams: random() < 0.5 ? new StreamKeeper([1, 2, 3]) : undefined,
             ageSegments: random() < 0.5 ? 1 : undefined,
           })
           JSON.stringify(connections)

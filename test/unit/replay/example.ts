@@ -1,6 +1,7 @@
 import type {Analysis, ReplayConnection} from '../../../src/lib/replay/connection.js'
 import {compareRows, explain, type PathSamples, type Times} from '../../../src/lib/replay/live/compare.js'
 import type {LiveResult} from '../../../src/lib/replay/live/schema.js'
+import {ScratchSpace} from '../../../src/lib/replay/spill/scratch-space.js'
 import {capturedConnection} from './captured-connection.js'
 
 /** What the analysis would say of a capture of 60 connections to three servers. @param source name of the file */
@@ -37,6 +38,7 @@ export function exampleAnalysis(source = 'example.pcap'): Analysis & {connection
       },
     ],
     problems: [],
+    scratch: new ScratchSpace(),
   }
 }
 

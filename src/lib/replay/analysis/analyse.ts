@@ -1,10 +1,10 @@
 import {readCapture, type CaptureProblem} from '../../capture/capture-reader.js'
 import {checkReadable} from '../../capture/byte-source.js'
-import type {Analysis, AnalysisOptions, SourceSummary} from '../connection.js'
+import {OverlayError} from '../../errors/index.js'
+import type {Analysis, AnalysisOptions, ReplayConnection, SourceSummary} from '../connection.js'
+import {ScratchSpace} from '../spill/scratch-space.js'
+import {StreamKeeper} from './stream-keeper.js'
 import {TcpTracker} from './tcp-tracker.js'
-
-/** What is kept of each direction of a connection when payloads are asked for. */
-export const DEFAULT_PAYLOAD_BYTES = 1 << 20
 
 /** Of an age after which silent connections are put away: some 25 MB of full packets. */
 const AGE_SEGMENTS = 16_384
@@ -18,10 +18,12 @@ const AGE_SEGMENTS = 16_384
  */
 export async function analyse(sources: readonly string[], options: AnalysisOptions = {}): Promise<Analysis> {
   checkReadable(sources)
+  const scratch = options.scratch ?? new ScratchSpace()
   const tracker = new TcpTracker({
-    payloadBytes: options.payloads ? (options.payloadBytes ?? DEFAULT_PAYLOAD_BYTES) : 0,
+    streams: options.streams ?? null,
     ageSegments: options.ageSegments ?? AGE_SEGMENTS,
     seed: Math.floor(Math.random() * 2 ** 31),
+    scratch,
   })
   const summaries: SourceSummary[] = []
   const problems: CaptureProblem[] = []
@@ -31,12 +33,15 @@ export async function analyse(sources: readonly string[], options: AnalysisOptio
     const source = options.names?.[index] ?? path
     if (options.signal?.aborted) break
     let takenNow = 0
-    const read = await readCapture(path, tracker, {
+    const reading = readCapture(path, tracker, {
       signal: options.signal,
       onProgress(taken, packets) {
         takenNow = taken
         options.onProgress?.(takenBefore + taken, packetsBefore + packets)
       },
+    })
+    const read = await reading.catch((error: unknown) => {
+      throw calledSo(error, path, source)
     })
     takenBefore += takenNow
     packetsBefore += read.packets
@@ -63,5 +68,23 @@ export async function analyse(sources: readonly string[], options: AnalysisOptio
     startNs: tracker.startNs,
     sources: summaries,
     problems,
+    scratch,
   }
+}
+
+/** Payloads of some connections of captures that have been analysed already. @param sources as they were then */
+export async function readPayloads(
+  sources: readonly string[],
+  ids: readonly number[],
+  options: Omit<AnalysisOptions, 'streams'> = {},
+): Promise<Map<number, ReplayConnection['payloads']>> {
+  const {connections} = await analyse(sources, {...options, streams: new StreamKeeper(ids)})
+  return new Map(ids.map((id) => [id, connections.at(id - 1)?.payloads]))
+}
+
+/** An error about a source names it as results do. */
+function calledSo(error: unknown, path: string, source: string): unknown {
+  if (!(error instanceof OverlayError) || path === source) return error
+  const {code, message, cause, suggestions} = error
+  return new OverlayError(code, message.replaceAll(path, source), {cause, suggestions})
 }

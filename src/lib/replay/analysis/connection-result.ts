@@ -1,4 +1,5 @@
 import type {CompletenessPart, DirectionTotals, ReplayConnection, Turn} from '../connection.js'
+import type {StreamStore} from './stream-store.js'
 import {Seen, type Direction, type TrackedConnection} from './tracked-connection.js'
 import {vantageOf} from './vantage.js'
 
@@ -18,12 +19,14 @@ export type FlowEndpoints = readonly [string, string]
  * What has become of a connection, in the words of the contract.
  *
  * @param startMs its first packet, since the capture's first
+ * @param streams payloads by direction, where they were kept
  */
 export function connectionResult(
   tracked: TrackedConnection,
   id: number,
   startMs: number,
   endpoints: FlowEndpoints,
+  streams?: readonly [StreamStore, StreamStore],
 ): ReplayConnection {
   const client = tracked.client === -1 ? guessClient(endpoints) : tracked.client
   const server = client === 0 ? 1 : 0
@@ -61,9 +64,7 @@ export function connectionResult(
     result.excluded = (tracked.seen & Seen.SYN_ACK) === 0 ? 'mid-stream' : 'syn-not-captured'
   }
 
-  if (fromClient.stream && fromServer.stream) {
-    result.payloads = {fromClient: fromClient.stream.result(), fromServer: fromServer.stream.result()}
-  }
+  if (streams) result.payloads = {fromClient: streams[client].result(), fromServer: streams[server].result()}
 
   return result
 }

@@ -1,22 +1,22 @@
-import {formatAddress, formatEndpoint} from '../../wire/endpoint.js'
-
-/** Words of a key: two addresses of four words and both ports in one. */
-const KEY_WORDS = 9
-/** Stands before an IPv4 address where IPv6 has its first 96 bits; nothing of IPv6 begins so (RFC 4291: reserved). */
-const IPV4_MARK = 0x7f00_0004
+import {IPV4_MARK, KEY_WORDS, type FlowKey} from './flow-key.js'
 
 /**
  * Finds the connection of a packet by its addresses and ports, in either direction: open addressing over typed arrays,
- * so that a lookup allocates nothing.
+ * so that a lookup allocates nothing. It has the flows of which packets come; the others are taken out.
  */
 export class FlowTable {
   /** After `find`: whether the packet goes from the key's second endpoint to its first. */
   reversed = false
-  /** Per flow {@link KEY_WORDS}: the lower endpoint's address, the higher one's, then both ports. */
+  /** After `find`: of the key that was looked for, 32 bits. */
+  hash = 0
+  /** By flow {@link KEY_WORDS}. */
   #keys = new Int32Array(KEY_WORDS * 1024)
+  #hashes = new Int32Array(1024)
   /** Flow number + 1, 0 for a free place. A power of two, at most half full. */
   #places = new Int32Array(4096)
-  #flows = 0
+  /** Numbers that were given, and those of them that are free again. */
+  #given = 0
+  readonly #free: number[] = []
   readonly #key = new Int32Array(KEY_WORDS)
   #place = 0
 
@@ -26,33 +26,19 @@ export class FlowTable {
   /**
    * @param sourceAt 4 or 16 bytes, as at `destinationAt`
    * @param portsAt source port, then destination port: the TCP header
-   * @returns the number of the flow, from 0 in the order of first packets; -1 when there is none, and `insert` makes it
+   * @returns the number of the flow; -1 when there is none, and `insert` makes it
    */
   find(bytes: Uint8Array, ipv6: boolean, sourceAt: number, destinationAt: number, portsAt: number): number {
     this.#readKey(bytes, ipv6, sourceAt, destinationAt, portsAt)
-    const key = this.#key
+    this.hash = hashOf(this.#key, this.seed)
     const keys = this.#keys
     const places = this.#places
     const mask = places.length - 1
-    let place = this.#hash() & mask
+    let place = this.hash & mask
     for (;;) {
       const flow = places[place] - 1
       if (flow < 0) break
-      const at = flow * KEY_WORDS
-      if (
-        keys[at + 8] === key[8] &&
-        keys[at + 7] === key[7] &&
-        keys[at + 3] === key[3] &&
-        keys[at] === key[0] &&
-        keys[at + 1] === key[1] &&
-        keys[at + 2] === key[2] &&
-        keys[at + 4] === key[4] &&
-        keys[at + 5] === key[5] &&
-        keys[at + 6] === key[6]
-      ) {
-        return flow
-      }
-
+      if (this.isLookedFor(keys, flow * KEY_WORDS)) return flow
       place = (place + 1) & mask
     }
 
@@ -60,43 +46,72 @@ export class FlowTable {
     return -1
   }
 
-  /** Adds the flow that the last `find` did not find. @returns its number */
+  /** Whether a key is the one that the last `find` looked for. @param at where it begins in `keys` */
+  isLookedFor(keys: FlowKey, at = 0): boolean {
+    const key = this.#key
+    return (
+      keys[at + 8] === key[8] &&
+      keys[at + 7] === key[7] &&
+      keys[at + 3] === key[3] &&
+      keys[at] === key[0] &&
+      keys[at + 1] === key[1] &&
+      keys[at + 2] === key[2] &&
+      keys[at + 4] === key[4] &&
+      keys[at + 5] === key[5] &&
+      keys[at + 6] === key[6]
+    )
+  }
+
+  /** Adds the flow that the last `find` did not find. @returns its number, the lowest one that is free or a new one */
   insert(): number {
-    const flow = this.#flows++
-    if (this.#flows * KEY_WORDS > this.#keys.length) {
-      const larger = new Int32Array(this.#keys.length * 2)
-      larger.set(this.#keys)
-      this.#keys = larger
+    const flow = this.#free.pop() ?? this.#given++
+    if (flow === this.#hashes.length) {
+      this.#keys = twice(this.#keys)
+      this.#hashes = twice(this.#hashes)
     }
 
     this.#keys.set(this.#key, flow * KEY_WORDS)
+    this.#hashes[flow] = this.hash
     this.#places[this.#place] = flow + 1
-    if (this.#flows * 2 > this.#places.length) this.#spread()
+    if ((this.#given - this.#free.length) * 2 > this.#places.length) this.#spread()
     return flow
   }
 
-  /** Both endpoints of a flow, the lower one first, as {@link formatEndpoint} writes them. @param flow a number of `insert` */
-  endpoints(flow: number): [lower: string, higher: string] {
-    const key = this.#keys.subarray(flow * KEY_WORDS, (flow + 1) * KEY_WORDS)
-    return [this.#endpoint(key, 0, key[8] >>> 16), this.#endpoint(key, 4, key[8] & 0xffff)]
+  /** Takes a flow out; its number may be given to another one. */
+  remove(flow: number): void {
+    const places = this.#places
+    const mask = places.length - 1
+    let hole = this.#hashes[flow] & mask
+    while (places[hole] !== flow + 1) hole = (hole + 1) & mask
+    // Whoever was pushed past the hole moves into it, or a search would end there (Knuth 6.4, algorithm R).
+    for (let place = (hole + 1) & mask; places[place] !== 0; place = (place + 1) & mask) {
+      const home = this.#hashes[places[place] - 1] & mask
+      if (((place - home) & mask) < ((place - hole) & mask)) continue
+      places[hole] = places[place]
+      hole = place
+    }
+
+    places[hole] = 0
+    this.#free.push(flow)
   }
 
-  #endpoint(key: Int32Array, from: number, port: number): string {
-    const isIpv4 = key[0] === IPV4_MARK
-    const bytes = Buffer.allocUnsafe(16)
-    for (let word = 0; word < 4; word++) bytes.writeInt32BE(key[from + word], word * 4)
-    const address = isIpv4 ? bytes.subarray(12).join('.') : formatAddress(bytes)
-    return formatEndpoint({address, port})
+  /** The key of a flow, which holds until the next call of anything. */
+  keyOf(flow: number): FlowKey {
+    return this.#keys.subarray(flow * KEY_WORDS, (flow + 1) * KEY_WORDS)
+  }
+
+  hashOf(flow: number): number {
+    return this.#hashes[flow]
   }
 
   #spread(): void {
     const places = new Int32Array(this.#places.length * 2)
     const mask = places.length - 1
-    for (let flow = 0; flow < this.#flows; flow++) {
-      this.#key.set(this.#keys.subarray(flow * KEY_WORDS, (flow + 1) * KEY_WORDS))
-      let place = this.#hash() & mask
+    for (const entry of this.#places) {
+      if (entry === 0) continue
+      let place = this.#hashes[entry - 1] & mask
       while (places[place] !== 0) place = (place + 1) & mask
-      places[place] = flow + 1
+      places[place] = entry
     }
 
     this.#places = places
@@ -126,24 +141,29 @@ export class FlowTable {
       key[4 + word] = read32(bytes, second + word * 4)
     }
   }
+}
 
-  /** Murmur3's mixing over the words of the key. */
-  #hash(): number {
-    const key = this.#key
-    let hash = this.seed
-    for (let word = 0; word < KEY_WORDS; word++) {
-      let part = Math.imul(key[word], 0xcc9e2d51)
-      part = (part << 15) | (part >>> 17)
-      hash ^= Math.imul(part, 0x1b873593)
-      hash = (hash << 13) | (hash >>> 19)
-      hash = (Math.imul(hash, 5) + 0xe6546b64) | 0
-    }
-
-    hash ^= hash >>> 16
-    hash = Math.imul(hash, 0x85ebca6b)
-    hash ^= hash >>> 13
-    return hash >>> 0
+/** Murmur3's mixing over the words of the key. */
+function hashOf(key: FlowKey, seed: number): number {
+  let hash = seed
+  for (let word = 0; word < KEY_WORDS; word++) {
+    let part = Math.imul(key[word], 0xcc9e2d51)
+    part = (part << 15) | (part >>> 17)
+    hash ^= Math.imul(part, 0x1b873593)
+    hash = (hash << 13) | (hash >>> 19)
+    hash = (Math.imul(hash, 5) + 0xe6546b64) | 0
   }
+
+  hash ^= hash >>> 16
+  hash = Math.imul(hash, 0x85ebca6b)
+  hash ^= hash >>> 13
+  return hash
+}
+
+function twice(words: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(words.length * 2)
+  larger.set(words)
+  return larger
 }
 
 /** Whether the source is the higher endpoint, by address and then by port. */

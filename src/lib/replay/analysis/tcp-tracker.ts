@@ -4,21 +4,26 @@ import {linkTypeName} from '../../capture/link-types.js'
 import {Located, LOCATED_WORDS, TcpLocator} from '../../capture/tcp-locator.js'
 import {TcpFlag} from '../../wire/tcp-segment.js'
 import type {ReplayConnection} from '../connection.js'
-import {readConnection, writeConnection} from './connection-record.js'
+import {HashIndex} from '../spill/hash-index.js'
+import type {ScratchSpace} from '../spill/scratch-space.js'
+import {readConnection, readKey, writeConnection} from './connection-record.js'
 import {connectionResult} from './connection-result.js'
+import {endpointsOf, KEY_WORDS} from './flow-key.js'
 import {FlowTable} from './flow-table.js'
 import {RecordStore} from './record-store.js'
-import {StreamStore} from './stream-store.js'
+import type {StreamKeeper} from './stream-keeper.js'
 import {readSynOptions} from './syn-options.js'
 import {SegmentFields, TrackedConnection} from './tracked-connection.js'
 
 export interface TrackerOptions {
-  /** The most payload that is kept of each direction, bytes; 0 for none. */
-  payloadBytes: number
+  /** Takes payloads; null when none are wanted. */
+  streams: StreamKeeper | null
   /** Of the flow table's hash. */
   seed: number
   /** So many segments make an age. A connection of which none came during a whole age is put away as a record. */
   ageSegments: number
+  /** Where lies what is put away. */
+  scratch: ScratchSpace
 }
 
 /** What was counted of one source. */
@@ -30,7 +35,7 @@ export interface SourceCounts {
 
 /**
  * Follows every TCP connection of the packets that it is given, over several sources. Those that are silent, closed or
- * not, lie in a {@link RecordStore} until their next packet: only what is under way takes an object's memory.
+ * not, lie in a {@link RecordStore} until their next packet: only what is under way takes memory.
  */
 export class TcpTracker implements PacketSink {
   /** Second and nanosecond of the first packet, from which all times count. */
@@ -38,12 +43,20 @@ export class TcpTracker implements PacketSink {
   #startNanoseconds = 0
   #source = 0
   readonly #locator = new TcpLocator()
+  /** Those whose last connection is not put away. */
   readonly #flows: FlowTable
-  readonly #records = new RecordStore()
-  /** By flow, its last connection: itself, or its number when it is put away. */
-  readonly #current: (TrackedConnection | number)[] = []
+  /** By flow, its last connection. */
+  readonly #current: TrackedConnection[] = []
+  /** By flow, the number under which `#putAway` has it; -1 for none. */
+  readonly #knownAs: number[] = []
+  /** Of every flow that was put away, its last connection then. */
+  readonly #putAway: HashIndex
+  readonly #records: RecordStore
+  readonly #key = new Int32Array(KEY_WORDS)
   /** Those that are not put away, in no order. */
   #live: TrackedConnection[] = []
+  /** Objects of some that are. */
+  readonly #unused: TrackedConnection[] = []
   #connections = 0
   #age = 0
   #leftOfAge: number
@@ -55,6 +68,8 @@ export class TcpTracker implements PacketSink {
 
   constructor(private readonly options: TrackerOptions) {
     this.#flows = new FlowTable(options.seed)
+    this.#putAway = new HashIndex(options.scratch)
+    this.#records = new RecordStore(options.scratch)
     this.#leftOfAge = options.ageSegments
   }
 
@@ -116,11 +131,14 @@ export class TcpTracker implements PacketSink {
    */
   results(): MadeList<ReplayConnection> {
     const live = new Map(this.#live.map((connection) => [connection.index, connection]))
+    const scratch = new TrackedConnection()
     return new MadeList(this.#connections, (index) => {
-      const connection = live.get(index) ?? this.#putAway(index)
+      const connection = live.get(index) ?? readConnection(this.#records.get(index)!, index, -1, scratch)
+      if (connection.flow === -1) readKey(this.#records.get(index)!, this.#key)
+      const key = connection.flow === -1 ? this.#key : this.#flows.keyOf(connection.flow)
       const seconds = connection.startSeconds - this.#startSeconds
       const startMs = seconds * 1000 + (connection.startNanoseconds - this.#startNanoseconds) / 1e6
-      return connectionResult(connection, index + 1, startMs, this.#flows.endpoints(connection.flow))
+      return connectionResult(connection, index + 1, startMs, endpointsOf(key), this.options.streams?.of(index))
     })
   }
 
@@ -137,12 +155,12 @@ export class TcpTracker implements PacketSink {
     segment.payloadLength = payloadLength
     let connection: TrackedConnection
     if (flow === -1) {
+      const known = this.#putAway.lookUp(flows.hash, this.#isLookedFor)
       flow = flows.insert()
-      connection = this.#begin(flow, seconds, nanoseconds)
-    } else {
-      connection = this.#currentOf(flow)
-      if (connection.isReplacedBy(segment)) connection = this.#begin(flow, seconds, nanoseconds)
-    }
+      this.#knownAs[flow] = known
+      connection = known === -1 ? this.#begin(flow, seconds, nanoseconds) : this.#takeOut(known, flow)
+    } else connection = this.#current[flow]
+    if (connection.isReplacedBy(segment)) connection = this.#begin(flow, seconds, nanoseconds)
 
     connection.touched = this.#age
     const {startSeconds, startNanoseconds} = connection
@@ -153,51 +171,58 @@ export class TcpTracker implements PacketSink {
       direction.options = readSynOptions(bytes, tcpAt + 20, Math.min(payloadAt, payloadAt + locator.payloadCaptured))
     }
 
-    if (direction.stream && payloadLength > 0 && direction.based) {
+    const {streams} = this.options
+    if (streams !== null && payloadLength > 0 && direction.based) {
       const first = (segment.flags & TcpFlag.SYN) === 0 ? segment.sequence : segment.sequence + 1
-      direction.stream.add((first - direction.base - 1) | 0, payloadLength, bytes, payloadAt, locator.payloadCaptured)
+      const offset = (first - direction.base - 1) | 0
+      const stream = streams.of(connection.index)?.[segment.from]
+      stream?.add(offset, payloadLength, bytes, payloadAt, locator.payloadCaptured)
     }
   }
 
   #begin(flow: number, seconds: number, nanoseconds: number): TrackedConnection {
-    const connection = new TrackedConnection(this.#connections++, flow, this.#source, seconds, nanoseconds)
-    this.#current[flow] = connection
-    this.#live.push(connection)
-    const {payloadBytes} = this.options
-    if (payloadBytes > 0)
-      for (const direction of connection.directions) direction.stream = new StreamStore(payloadBytes)
-    return connection
-  }
-
-  #currentOf(flow: number): TrackedConnection {
-    const current = this.#current[flow]
-    if (typeof current !== 'number') return current
-    const connection = this.#putAway(current)
+    const connection = this.#unused.pop() ?? new TrackedConnection()
+    connection.begin(this.#connections++, flow, this.#source, seconds, nanoseconds)
     this.#current[flow] = connection
     this.#live.push(connection)
     return connection
   }
 
-  /** @param index of a connection that was put away */
-  #putAway(index: number): TrackedConnection {
-    return readConnection(this.#records.get(index)!, index)
+  #takeOut(index: number, flow: number): TrackedConnection {
+    const connection = readConnection(this.#records.get(index)!, index, flow, this.#unused.pop())
+    this.#current[flow] = connection
+    this.#live.push(connection)
+    return connection
   }
 
-  /** What was silent for a whole age is put away. Payloads have no place in a record. */
+  /** Whether a connection that was put away is of the flow that was looked for last. */
+  readonly #isLookedFor = (index: number): boolean => {
+    readKey(this.#records.get(index)!, this.#key)
+    return this.#flows.isLookedFor(this.#key)
+  }
+
+  /** What was silent for a whole age is put away. */
   #endAge(): void {
     this.#leftOfAge = this.options.ageSegments
-    if (this.options.payloadBytes > 0) return
+    const flows = this.#flows
     const still: TrackedConnection[] = []
+    const silent: number[] = []
     for (const connection of this.#live) {
-      if (connection.touched === this.#age) {
+      const {flow, index, touched} = connection
+      if (touched === this.#age) {
         still.push(connection)
         continue
       }
 
-      this.#records.put(connection.index, writeConnection(connection))
-      if (this.#current[connection.flow] === connection) this.#current[connection.flow] = connection.index
+      this.#records.put(index, writeConnection(connection, flows.keyOf(flow)))
+      this.#unused.push(connection)
+      if (this.#current[flow] !== connection) continue
+      this.#putAway.set(flows.hashOf(flow), index, this.#knownAs[flow])
+      silent.push(flow)
     }
 
+    // Only now, since an earlier connection of the same flow may have come later in the list.
+    for (const flow of silent) flows.remove(flow)
     this.#live = still
     this.#age++
   }

@@ -1,6 +1,5 @@
 import {TcpFlag} from '../../wire/tcp-segment.js'
 import {MAX_TURNS, type SynOptions} from '../connection.js'
-import type {StreamStore} from './stream-store.js'
 
 /** Bits of what was seen of a connection, as tshark's `tcp.completeness` has them. */
 export const Seen = {SYN: 1, SYN_ACK: 2, ACK: 4, DATA: 8, FIN: 16, RST: 32} as const
@@ -22,7 +21,19 @@ export class Direction {
   base = 0
   /** Of the byte after the last that was seen. */
   next = 0
-  stream: StreamStore | null = null
+
+  /** As if it were new. */
+  reset(): void {
+    this.segments = 0
+    this.payloadBytes = 0
+    this.streamBytes = 0
+    this.syns = 0
+    this.synAcks = 0
+    this.options = null
+    this.based = false
+    this.base = 0
+    this.next = 0
+  }
 }
 
 /** What one TCP header says, in fields that are filled anew for every packet. */
@@ -42,6 +53,14 @@ export class SegmentFields {
  * nanoseconds stay exact whatever a damaged clock does elsewhere.
  */
 export class TrackedConnection {
+  /** Its place in the order of first packets, from 0. */
+  index = 0
+  /** Number of its addresses and ports in the flow table; -1 without one. */
+  flow = -1
+  source = 0
+  /** Its first packet: since 1970, UTC. */
+  startSeconds = 0
+  startNanoseconds = 0
   readonly directions: readonly [Direction, Direction] = [new Direction(), new Direction()]
   endMs = 0
   /** Index of the direction that comes from the client; -1 as long as neither SYN nor SYN/ACK told. */
@@ -64,16 +83,29 @@ export class TrackedConnection {
   /** When its last packet came, as the tracker counts. */
   touched = 0
 
-  constructor(
-    /** Its place in the order of first packets, from 0. */
-    readonly index: number,
-    /** Number of its addresses and ports in the flow table. */
-    readonly flow: number,
-    readonly source: number,
-    /** Its first packet: since 1970, UTC. */
-    readonly startSeconds: number,
-    readonly startNanoseconds: number,
-  ) {}
+  /** As if it were new: objects of connections that were put away are used again, since a collector would be slow to come. */
+  begin(index: number, flow: number, source: number, startSeconds: number, startNanoseconds: number): this {
+    this.index = index
+    this.flow = flow
+    this.source = source
+    this.startSeconds = startSeconds
+    this.startNanoseconds = startNanoseconds
+    for (const direction of this.directions) direction.reset()
+    this.endMs = 0
+    this.client = -1
+    this.simultaneous = false
+    this.seen = 0
+    this.synMs = Number.NaN
+    this.lastSynAckMs = Number.NaN
+    this.serverRttMs = Number.NaN
+    this.clientRttMs = Number.NaN
+    this.handshakeRttMs = Number.NaN
+    this.ackMs = Number.NaN
+    this.refused = false
+    this.turns = []
+    this.turnsMerged = false
+    return this
+  }
 
   /**
    * Whether a SYN or SYN/ACK begins another connection between the same ports: its sequence number is another one. A SYN

@@ -1,9 +1,12 @@
+import type {List} from '../../cli/made-list.js'
 import {Content} from '../../failover/content.js'
 import type {CapturedStream, ReplayConnection} from '../connection.js'
-import {evenlySpread} from '../evenly-spread.js'
+import {spreadIndices} from '../evenly-spread.js'
 import {legsFor, type LegRtts, type ModelParameters} from '../model/parameters.js'
 import type {ModelConnection} from '../model/model.js'
 import {modelConnectionOf, type LeftOut} from '../model/model-connections.js'
+import {ScratchSpace} from '../spill/scratch-space.js'
+import {SpilledColumn} from '../spill/spilled-column.js'
 import type {PlayedTurn} from './speaker.js'
 
 /** A captured connection as it is played. */
@@ -12,8 +15,8 @@ export interface PlannedConnection {
   turns: PlayedTurn[]
   /** All bytes of each side; made anew each time, since many connections may be planned. */
   bytes(): {client: Buffer; server: Buffer}
-  /** How many of them are not the captured ones, because those were not captured. */
-  fillerBytes: number
+  /** How many of them are not the captured ones, because those were not captured or not kept. */
+  fillerBytes(): number
 }
 
 /** Connections of nearly the same round trip, played over links of that round trip. */
@@ -44,9 +47,9 @@ export const LONGEST_STREAM_BYTES = 8 << 20
 const GROUP_MS = 1
 const GROUP_SHARE = 0.03
 
-/** What is played, and over which links. */
+/** What is played, and over which links. Payloads may be given to the connections of the plan later. */
 export function planLive(
-  connections: Iterable<ReplayConnection>,
+  connections: List<ReplayConnection>,
   {parameters, connections: most, speedUp}: PlanOptions,
 ): LivePlan {
   const counts = new Map<LivePlan['leftOut'][number]['reason'], number>()
@@ -54,15 +57,20 @@ export function planLive(
     counts.set(reason, (counts.get(reason) ?? 0) + 1)
   }
 
-  const playable: {captured: ReplayConnection; model: ModelConnection}[] = []
+  const playable = new SpilledColumn(new ScratchSpace())
+  let index = 0
   for (const captured of connections) {
     const model = modelConnectionOf(captured, parameters)
     if (typeof model === 'string') leaveOut(model)
     else if (longestStream(captured) > LONGEST_STREAM_BYTES) leaveOut('too many bytes')
-    else playable.push({captured, model})
+    else playable.push(index)
+    index++
   }
 
-  const chosen = evenlySpread(playable, most)
+  const chosen = spreadIndices(playable.length, most).map((nth) => {
+    const captured = connections.at(playable.at(nth))!
+    return {captured, model: modelConnectionOf(captured, parameters) as ModelConnection}
+  })
   for (let rest = playable.length - chosen.length; rest > 0; rest--) leaveOut('beyond --connections')
   return {
     groups: groupByRtt(chosen).map((group) => {
@@ -103,15 +111,16 @@ function planConnection(captured: ReplayConnection, speedUp: number): PlannedCon
     .filter(({bytes}) => bytes > 0)
     .map(({from, bytes, thinkMs}) => ({from, bytes, thinkMs: thinkMs / speedUp}))
   const lengths = {client: turnBytes(turns, 'client'), server: turnBytes(turns, 'server')}
-  const {fromClient, fromServer} = captured.payloads ?? {}
   return {
     captured,
     turns,
     bytes: () => ({
-      client: fill(fromClient, new Content(captured.id, 0), lengths.client),
-      server: fill(fromServer, new Content(captured.id, 1), lengths.server),
+      client: fill(captured.payloads?.fromClient, new Content(captured.id, 0), lengths.client),
+      server: fill(captured.payloads?.fromServer, new Content(captured.id, 1), lengths.server),
     }),
-    fillerBytes: missingBytes(fromClient, lengths.client) + missingBytes(fromServer, lengths.server),
+    fillerBytes: () =>
+      missingBytes(captured.payloads?.fromClient, lengths.client) +
+      missingBytes(captured.payloads?.fromServer, lengths.server),
   }
 }
 

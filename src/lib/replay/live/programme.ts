@@ -184,7 +184,7 @@ export class Programme {
   #small(): PlannedConnection {
     const [client, server] = SMALL_TURNS.map(({bytes}) => Buffer.alloc(bytes))
     const {captured} = this.plan.groups[0].connections[0]
-    return {captured, turns: SMALL_TURNS, bytes: () => ({client, server}), fillerBytes: 0}
+    return {captured, turns: SMALL_TURNS, bytes: () => ({client, server}), fillerBytes: () => 0}
   }
 }
 

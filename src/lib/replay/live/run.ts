@@ -1,3 +1,4 @@
+import type {List} from '../../cli/made-list.js'
 import {OverlayError} from '../../errors/index.js'
 import type {ReplayConnection} from '../connection.js'
 import type {ModelParameters} from '../model/parameters.js'
@@ -19,6 +20,8 @@ export interface LiveOptions {
   speedUp: number
   /** For all of it; what was measured until then is the result. */
   deadlineMs: number
+  /** The payloads of connections by their ids; without it they are what the connections have. */
+  payloads?: (ids: number[]) => Promise<Map<number, ReplayConnection['payloads']>>
   /** Told what is going on, for people. */
   progress?: (what: string) => void
 }
@@ -27,11 +30,10 @@ export interface LiveOptions {
  * Plays captured conversations over labs with their round trips: directly, over a split connection, over one with a
  * zero-RTT middle leg, and over that with a replicating pair at each latency. Builds labs and removes them.
  *
- * @param connections with payloads where they are to be the captured ones
  * @throws OverlayError USAGE for parameters that overlay is not built for; of the labs; INCONCLUSIVE when no connection can
  *   be played
  */
-export async function runLive(connections: Iterable<ReplayConnection>, options: LiveOptions): Promise<LiveResult> {
+export async function runLive(connections: List<ReplayConnection>, options: LiveOptions): Promise<LiveResult> {
   requireOwnDesign(options.parameters)
   const plan = planLive(connections, options)
   const planned = plan.groups.flatMap((group) => group.connections)
@@ -41,6 +43,8 @@ export async function runLive(connections: Iterable<ReplayConnection>, options: 
     })
   }
 
+  const payloads = await options.payloads?.(planned.map(({captured}) => captured.id))
+  for (const {captured} of planned) captured.payloads ??= payloads?.get(captured.id)
   const programme = new Programme(plan, options)
   await programme.run()
   const rows = compareRows(programme.samples)
@@ -49,7 +53,7 @@ export async function runLive(connections: Iterable<ReplayConnection>, options: 
     connections: planned.length,
     leftOut: plan.leftOut,
     bytes: streams.reduce((sum, bytes) => sum + bytes, 0),
-    fillerBytes: planned.reduce((sum, {fillerBytes}) => sum + fillerBytes, 0),
+    fillerBytes: planned.reduce((sum, {fillerBytes}) => sum + fillerBytes(), 0),
     repeats: options.repeats,
     speedUp: options.speedUp,
     concurrency: options.concurrency,

@@ -7,6 +7,12 @@ export const distributionSchema = z.strictObject({mean: z.number(), p50: z.numbe
 /** ms, rounded to µs; percentiles by nearest rank. */
 export type Distribution = z.infer<typeof distributionSchema>
 
+/** An array, or a column of which not all lies in memory. */
+export interface Numbers {
+  readonly length: number
+  at(index: number): number | undefined
+}
+
 /** What is sorted: one for all, since there may be many values and many distributions of them. */
 let scratch = new Float64Array(0)
 
@@ -14,12 +20,13 @@ let scratch = new Float64Array(0)
  * @param less what is subtracted from each value first
  * @returns null without values; NaN is none
  */
-export function distributionOf(values: readonly number[] | Float64Array, less?: Float64Array): Distribution | null {
+export function distributionOf(values: Numbers, less?: Numbers): Distribution | null {
   if (scratch.length < values.length) scratch = new Float64Array(values.length)
   let count = 0
   let sum = 0
-  for (const [index, value] of values.entries()) {
-    const rest = less === undefined ? value : value - less[index]
+  for (let index = 0; index < values.length; index++) {
+    const value = values.at(index)!
+    const rest = less === undefined ? value : value - less.at(index)!
     if (!Number.isNaN(rest)) scratch[count++] = rest
   }
 

@@ -1,47 +1,49 @@
-import {Column} from '../column.js'
+import {ScratchSpace} from '../spill/scratch-space.js'
+import {SpilledColumn} from '../spill/spilled-column.js'
 import type {ModelTurn} from './conversation.js'
 import {firstByteAt} from './first-byte.js'
 import type {ModelConnection} from './model.js'
 import {openingOf, type ModelPath} from './opening.js'
 import {legsFor, type ModelParameters} from './parameters.js'
+import {ServerNames} from './server-names.js'
 
 /** Times of all connections over one path, in their order; ms since connect(). NaN for a server that says nothing. */
 export interface PathTimes {
-  connectMs: Float64Array
-  handshakeMs: Float64Array
-  firstByteMs: Float64Array
+  connectMs: SpilledColumn
+  handshakeMs: SpilledColumn
+  firstByteMs: SpilledColumn
 }
 
-/** What of many connections decides how they open: some 60 bytes for each, however long they were. */
+/** What of many connections decides how they open: some 60 bytes for each, of which few lie in memory. */
 export class ModelColumns {
-  readonly rttMs = new Column()
+  readonly rttMs: SpilledColumn
   /** Each server once, in the order of its first connection. */
-  readonly serverNames: string[] = []
+  readonly serverNames: ServerNames
   /** Indices into these. */
-  readonly servers = new Column()
-  readonly #mssBytes = new Column()
+  readonly servers: SpilledColumn
+  readonly #mssBytes: SpilledColumn
   /** Turns up to the server's first: bytes, negative from the server, and think time. */
-  readonly #turns = new Column()
+  readonly #turns: SpilledColumn
   /** By connection, where its turns end. */
-  readonly #turnsEnd = new Column()
+  readonly #turnsEnd: SpilledColumn
 
-  /** By name, its index. */
-  readonly #numbers = new Map<string, number>()
+  constructor(private readonly scratch: ScratchSpace) {
+    this.rttMs = new SpilledColumn(scratch)
+    this.serverNames = new ServerNames(scratch)
+    this.servers = new SpilledColumn(scratch)
+    this.#mssBytes = new SpilledColumn(scratch)
+    this.#turns = new SpilledColumn(scratch)
+    this.#turnsEnd = new SpilledColumn(scratch)
+  }
 
   static of(connections: Iterable<ModelConnection>): ModelColumns {
-    const columns = new ModelColumns()
+    const columns = new ModelColumns(new ScratchSpace())
     for (const connection of connections) columns.add(connection)
     return columns
   }
 
   add({server, rttMs, mssBytes, turns}: ModelConnection): void {
-    let number = this.#numbers.get(server)
-    if (number === undefined) {
-      number = this.serverNames.push(server) - 1
-      this.#numbers.set(server, number)
-    }
-
-    this.servers.push(number)
+    this.servers.push(this.serverNames.numberOf(server))
     this.rttMs.push(rttMs)
     this.#mssBytes.push(mssBytes)
     this.#addTurns(turns)
@@ -53,11 +55,10 @@ export class ModelColumns {
 
   /** Room for the times of all of them over a path. */
   newTimes(): PathTimes {
-    const {length} = this
     return {
-      connectMs: new Float64Array(length),
-      handshakeMs: new Float64Array(length),
-      firstByteMs: new Float64Array(length),
+      connectMs: new SpilledColumn(this.scratch),
+      handshakeMs: new SpilledColumn(this.scratch),
+      firstByteMs: new SpilledColumn(this.scratch),
     }
   }
 
@@ -66,13 +67,15 @@ export class ModelColumns {
    * @param times of `newTimes`, written anew
    */
   times(parameters: ModelParameters, path: ModelPath, replicationAckMs: number | null, times: PathTimes): void {
+    for (const column of Object.values(times) as SpilledColumn[]) column.rewind()
     for (let index = 0; index < this.length; index++) {
       const rttMs = this.rttMs.at(index)
       const opening = openingOf(path, rttMs, legsFor(parameters, rttMs), parameters, replicationAckMs)
-      times.connectMs[index] = opening.connectMs
-      times.handshakeMs[index] = opening.handshakeMs
-      times.firstByteMs[index] =
-        firstByteAt(opening, this.#turnsOf(index), parameters, this.#mssBytes.at(index)) ?? Number.NaN
+      times.connectMs.push(opening.connectMs)
+      times.handshakeMs.push(opening.handshakeMs)
+      times.firstByteMs.push(
+        firstByteAt(opening, this.#turnsOf(index), parameters, this.#mssBytes.at(index)) ?? Number.NaN,
+      )
     }
   }
 

@@ -1,6 +1,7 @@
 import {MadeList, type List} from '../../cli/made-list.js'
-import {Column} from '../column.js'
 import type {ReplayConnection, SynOptions} from '../connection.js'
+import {ScratchSpace} from '../spill/scratch-space.js'
+import {SpilledColumn} from '../spill/spilled-column.js'
 import type {ModelConnection} from './model.js'
 import {ModelColumns} from './model-columns.js'
 import type {ModelParameters} from './parameters.js'
@@ -57,14 +58,17 @@ export function modelConnectionOf(
 /**
  * What one pass over all connections tells: those that can be modelled, in their order and each made when it is asked for,
  * what decides how they open, and how many cannot be.
+ *
+ * @param scratch where the columns lie
  */
 export function modelConnections(
   connections: List<ReplayConnection>,
   parameters: Pick<ModelParameters, 'mssBytes'>,
-): {modelled: List<ModelConnection>; columns: ModelColumns; leftOut: LeftOut[]; handshakeRttMs: Float64Array} {
-  const indices = new Column()
-  const columns = new ModelColumns()
-  const handshakes = new Column()
+  scratch = new ScratchSpace(),
+): {modelled: List<ModelConnection>; columns: ModelColumns; leftOut: LeftOut[]; handshakeRttMs: SpilledColumn} {
+  const indices = new SpilledColumn(scratch)
+  const columns = new ModelColumns(scratch)
+  const handshakes = new SpilledColumn(scratch)
   const reasons = new Map<LeftOut['reason'], number>()
   let index = 0
   for (const connection of connections) {
@@ -84,7 +88,7 @@ export function modelConnections(
   return {
     modelled: new MadeList(indices.length, make),
     columns,
-    handshakeRttMs: handshakes.values(),
+    handshakeRttMs: handshakes,
     leftOut: [...reasons].map(([reason, count]) => ({reason, connections: count})),
   }
 }

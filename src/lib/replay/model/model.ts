@@ -2,7 +2,7 @@ import type {List} from '../../cli/made-list.js'
 import {spreadIndices} from '../evenly-spread.js'
 import {breakEvenOf} from './break-even.js'
 import {playConversation, type ConversationTimes, type ModelTurn} from './conversation.js'
-import {distributionOf, type Distribution} from './distribution.js'
+import {distributionOf, type Distribution, type Numbers} from './distribution.js'
 import {firstByteAt} from './first-byte.js'
 import {ModelColumns, type PathTimes} from './model-columns.js'
 import {openDirect, openSplit, type ModelPath, type Opening} from './opening.js'
@@ -141,8 +141,8 @@ function timesRow(times: PathTimes, ends: Float64Array): Omit<PathRow, 'path' | 
   }
 }
 
-function meanDifference(from: Float64Array, to: Float64Array): number {
+function meanDifference(from: Numbers, to: Numbers): number {
   let sum = 0
-  for (let index = 0; index < from.length; index++) sum += from[index] - to[index]
+  for (let index = 0; index < from.length; index++) sum += from.at(index)! - to.at(index)!
   return sum / from.length
 }

@@ -11,7 +11,7 @@ import type {ServerRow} from './schema.js'
 export function serverRows(columns: ModelColumns, parameters: ModelParameters): MadeList<ServerRow> {
   const {serverNames, servers} = columns
   const counts = new Uint32Array(serverNames.length)
-  for (const server of servers.values()) counts[server]++
+  for (const server of servers) counts[server]++
   /** Round trips of all connections, server after server. */
   const rtts = new Float64Array(columns.length)
   const ends = new Uint32Array(serverNames.length)
@@ -21,12 +21,21 @@ export function serverRows(columns: ModelColumns, parameters: ModelParameters): 
     end += count
   }
 
-  for (const [index, server] of servers.values().entries()) rtts[ends[server]++] = columns.rttMs.at(index)
-  const order = Uint32Array.from(counts.keys()).sort((a, b) => counts[b] - counts[a])
+  for (let index = 0; index < servers.length; index++) rtts[ends[servers.at(index)]++] = columns.rttMs.at(index)
+  const order = byCount(counts)
   return new MadeList(order.length, (rank) => {
     const server = order[rank]
-    return serverRow(serverNames[server], rtts.subarray(ends[server] - counts[server], ends[server]), parameters)
+    return serverRow(serverNames.at(server), rtts.subarray(ends[server] - counts[server], ends[server]), parameters)
   })
+}
+
+/** Indices of the counts, the greatest first, then the lowest index. Numbers sort in place, by a comparison they do not. */
+function byCount(counts: Uint32Array): Uint32Array {
+  let most = 0
+  for (const count of counts) most = Math.max(most, count)
+  // Each below 2^53: the counts add up to less than 2^26 connections.
+  const keys = Float64Array.from(counts, (count, index) => (most - count) * counts.length + index).sort()
+  return Uint32Array.from(keys, (key) => key % counts.length)
 }
 
 function serverRow(server: string, rttMs: Float64Array, parameters: ModelParameters): ServerRow {

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot'
 import domino from 'domino'
 
 import type {SavingsRow} from '../model/schema.js'
-import {greatest} from './handshake-rtts.js'
+import {binsOf, greatest, type Bin} from './handshake-rtts.js'
 import type {Span, SpanKind, Waterfall} from './waterfall.js'
 
 /** Colours are custom properties of the page, so that one picture serves light and dark. */
@@ -33,8 +33,9 @@ function isWide(width: number): boolean {
 }
 
 /** How many connections have which handshake round trip. */
-export function rttChart(rttMs: Float64Array, width: number): string {
+export function rttChart(rttMs: Iterable<number>, width: number): string {
   const highest = Math.max(greatest(rttMs), 0.001)
+  const bins = binsOf(rttMs, highest, BINS).filter(({count}: Bin) => count > 0)
   return picture(width, {
     height: 220,
     marginLeft: 44,
@@ -48,18 +49,16 @@ export function rttChart(rttMs: Float64Array, width: number): string {
     },
     y: {label: 'connections', grid: true, ticks: 5, tickFormat: wholeOnly},
     marks: [
-      Plot.rectY(rttMs, {
-        ...Plot.binX({y: 'count'}, {x: {value: (value: number) => value, thresholds: bins(highest)}}),
+      Plot.rectY(bins, {
+        x1: 'from',
+        x2: 'to',
+        y: 'count',
         fill: 'var(--zero-rtt)',
         inset: 0.5,
       }),
       Plot.ruleY([0]),
     ],
   })
-}
-
-function bins(highest: number): number[] {
-  return Array.from({length: BINS + 1}, (_, index) => (highest * index) / BINS)
 }
 
 function wholeOnly(value: number): string {

@@ -8,7 +8,7 @@ import {handshakeRtts} from './handshake-rtts.js'
 import {liveSection} from './html-live.js'
 import {attribute, escapeHtml, table} from './html-table.js'
 import {PAGE_STYLE} from './html-style.js'
-import {rankConnections, rankedConnection, typicalConnection, type RankedConnection} from './ranking.js'
+import {Ranking, rankedConnection, type RankedConnection} from './ranking.js'
 import type {ReplayResult} from './schema.js'
 import {DEFINITIONS, breakEvenWords, leftOutWords, modelWords} from './words.js'
 import {waterfallOf} from './waterfall.js'
@@ -34,9 +34,9 @@ export function htmlReport(
   connections: List<ReplayConnection>,
   {parameters, connectionId}: PageOptions,
 ): string {
-  const ranked = rankConnections(connections, parameters)
+  const ranked = new Ranking(connections, parameters, 2 * ROWS)
   const chosen = connectionId === null ? undefined : connections.at(connectionId - 1)
-  const shown = connectionId === null ? typicalConnection(ranked) : chosen ? rankedConnection(chosen, parameters) : null
+  const shown = connectionId === null ? ranked.typical() : chosen ? rankedConnection(chosen, parameters) : null
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -198,19 +198,19 @@ function serversSection({servers, model}: ReplayResult): string {
   )
 }
 
-function connectionsSection(ranked: List<RankedConnection>): string {
+function connectionsSection(ranked: Ranking): string {
   if (ranked.length === 0) return ''
   const few = ranked.length <= 2 * ROWS
-  const half = ROWS / 2
-  const chosen = few ? [...ranked] : [...ranked.slice(0, half), ...ranked.slice(ranked.length - half)]
-  const rows = chosen.map(({captured, modelled, handshakeSavedMs, firstByteSavedMs}) => [
-    String(captured.id),
-    captured.client,
-    captured.server,
-    modelled.rttMs.toFixed(3),
-    handshakeSavedMs.toFixed(1),
-    firstByteSavedMs?.toFixed(1) ?? '-',
-  ])
+  const rows = ranked
+    .ends(few ? 2 * ROWS : ROWS)
+    .map(({captured, modelled, handshakeSavedMs, firstByteSavedMs}) => [
+      String(captured.id),
+      captured.client,
+      captured.server,
+      modelled.rttMs.toFixed(3),
+      handshakeSavedMs.toFixed(1),
+      firstByteSavedMs?.toFixed(1) ?? '-',
+    ])
   return section(
     few ? 'Connections, by time saved' : 'Connections that save the most and the least',
     table(['id', 'client', 'server', 'round trip', 'handshake saved', 'first byte saved'], rows),

@@ -1,3 +1,4 @@
+import {keptOfDirection} from '../analysis/stream-keeper.js'
 import {TOLERANCE_MS, TOLERANCE_SHARE, within} from '../live/compare.js'
 import type {LiveResult, LiveRow} from '../live/schema.js'
 
@@ -20,9 +21,13 @@ export function liveWords(live: LiveResult): string {
     complete,
     leftOut,
   } = live
+  const filler =
+    fillerBytes > 0
+      ? ` (${fillerBytes} bytes are filler: not captured, or beyond the first ${keptOfDirection(connections)} of a direction)`
+      : ''
   const out = leftOut.map(({reason, connections: count}) => `${count} ${reason}`).join(', ')
   return [
-    `${connections} connections of ${bytes} bytes over each path ${repeats} times, the shortest time of each counting${fillerBytes > 0 ? ` (${fillerBytes} bytes were not captured: filler)` : ''}, ${concurrency} at a time, think times divided by ${speedUp}, links of ${labRttMs.length} direct round trips from ${labRttMs[0]} to ${labRttMs.at(-1)} ms, ${congestionControl} on every socket.`,
+    `${connections} connections of ${bytes} bytes over each path ${repeats} times, the shortest time of each counting${filler}, ${concurrency} at a time, think times divided by ${speedUp}, links of ${labRttMs.length} direct round trips from ${labRttMs[0]} to ${labRttMs.at(-1)} ms, ${congestionControl} on every socket.`,
     out === '' ? '' : `Not played: ${out}.`,
     complete ? '' : 'The deadline came before everything was played.',
   ]

@@ -7,7 +7,7 @@ import type {Distribution} from '../model/distribution.js'
 import type {ModelParameters} from '../model/parameters.js'
 import {handshakeRtts} from './handshake-rtts.js'
 import {explainedWords, fixedMs, liveRowName, liveWords} from './live-words.js'
-import {rankConnections, type RankedConnection} from './ranking.js'
+import {Ranking, type RankedConnection} from './ranking.js'
 import type {ReplayResult} from './schema.js'
 import {rttPlot, savingsPlot} from './terminal-plots.js'
 import {DEFINITIONS, breakEvenWords, leftOutWords, modelWords} from './words.js'
@@ -32,7 +32,8 @@ export function renderReplay(
     parts.push(`The first ${shown.length} of ${connections.length} connections; --csv FILE or --json has all.`)
   }
 
-  if (result.model.connections > 0) parts.push(...modelParts(result, rankConnections(connections, parameters)))
+  if (result.model.connections > 0)
+    parts.push(...modelParts(result, new Ranking(connections, parameters, 2 * RANKED_ROWS)))
   if (plots && result.model.connections > 0) {
     parts.push(savingsPlot(result.savings), rttPlot(handshakeRtts(connections)))
   }
@@ -41,7 +42,7 @@ export function renderReplay(
   return parts.join('\n\n')
 }
 
-function modelParts(result: ReplayResult, ranked: List<RankedConnection>): string[] {
+function modelParts(result: ReplayResult, ranked: Ranking): string[] {
   const {summary, savings, model, servers, leftOut} = result
   const rtt = summary.handshakeRttMs
   const out = leftOutWords(leftOut)
@@ -96,10 +97,7 @@ function modelParts(result: ReplayResult, ranked: List<RankedConnection>): strin
   const few = ranked.length <= 2 * RANKED_ROWS
   parts.push(
     few ? 'Connections, by handshake time saved:' : 'Connections that save the most, and the least:',
-    rankedTable(
-      few ? [...ranked] : [...ranked.slice(0, RANKED_ROWS), ...ranked.slice(ranked.length - RANKED_ROWS)],
-      model.replicationAckMs[0],
-    ),
+    rankedTable(ranked.ends(2 * RANKED_ROWS), model.replicationAckMs[0]),
   )
   return parts
 }

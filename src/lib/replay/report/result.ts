@@ -9,15 +9,15 @@ import type {ReplayResult, ReportedConnection} from './schema.js'
 
 /** What `overlay replay` says of a capture. @param live null without `--live` */
 export function replayResult(analysis: Analysis, parameters: ModelParameters, live: LiveResult | null): ReplayResult {
-  const {connections, sources, problems, packets, bytes, tcpPackets, startNs} = analysis
-  const {modelled, columns, leftOut, handshakeRttMs} = modelConnections(connections, parameters)
+  const {connections, sources, problems, packets, bytes, tcpPackets, startNs, scratch} = analysis
+  const {modelled, columns, leftOut, handshakeRttMs} = modelConnections(connections, parameters, scratch)
   return {
     sources,
     connections: new MadeList(connections.length, (index) => reported(connections.at(index)!)),
     summary: {
       connections: connections.length,
       handshakes: handshakeRttMs.length,
-      handshakeRttMs: percentiles(handshakeRttMs),
+      handshakeRttMs: percentiles(handshakeRttMs.values()),
       packets,
       bytes,
       tcpPackets,

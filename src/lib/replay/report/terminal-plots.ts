@@ -25,7 +25,7 @@ export function savingsPlot(savings: readonly SavingsRow[]): string {
 }
 
 /** How many connections have which handshake round trip, as bars of characters. */
-export function rttPlot(rttMs: Float64Array): string {
+export function rttPlot(rttMs: Iterable<number> & {length: number}): string {
   if (rttMs.length === 0) return 'Handshake round trips: none to plot.'
   const highest = Math.max(greatest(rttMs), 0.001)
   const counts = Array.from({length: BINS}, () => 0)

@@ -1,11 +1,12 @@
 import {expect} from 'chai'
-import {array, assert as holds, integer, property, record} from 'fast-check'
+import {array, assert as holds, constantFrom, integer, property, record, sample} from 'fast-check'
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 
 import {analyse} from '../../../../src/lib/replay/analysis/analyse.js'
 import {FlowTable} from '../../../../src/lib/replay/analysis/flow-table.js'
+import {StreamKeeper} from '../../../../src/lib/replay/analysis/stream-keeper.js'
 import {StreamStore} from '../../../../src/lib/replay/analysis/stream-store.js'
 import {vantageOf} from '../../../../src/lib/replay/analysis/vantage.js'
 import {MAX_TURNS, type AnalysisOptions, type ReplayConnection} from '../../../../src/lib/replay/connection.js'
@@ -48,7 +49,7 @@ describe('replay analysis', () => {
         {at: 52, flags: 'A', seq: 1, ack: 1, payload: bytes('abcdefgh')},
         {at: 53, flags: 'A', seq: 12, ack: 1, payload: bytes('lm')},
       ],
-      {payloads: true},
+      {streams: new StreamKeeper([1])},
     )
     expect(connection.turns.map((turn) => turn.bytes)).to.deep.equal([13])
     expect(connection.fromClient).to.deep.equal({segments: 6, payloadBytes: 16, streamBytes: 13})
@@ -91,23 +92,70 @@ describe('replay analysis', () => {
     expect(vantageOf(-5, 30).vantage).to.equal('unknown')
   })
 
-  it('finds flows by addresses and ports in both directions, whatever they are', () => {
+  it('finds flows by addresses and ports in both directions, whatever they are and whoever was taken out', () => {
     const part = integer({min: 0, max: 3})
+    const step = record({source: part, destination: part, from: part, to: part, removes: integer({min: 0, max: 2})})
     holds(
-      property(array(record({source: part, destination: part, from: part, to: part}), {maxLength: 300}), (packets) => {
+      property(array(step, {maxLength: 300}), (steps) => {
         const table = new FlowTable(7)
         const known = new Map<string, number>()
-        for (const {source, destination, from, to} of packets) {
+        for (const {source, destination, from, to, removes} of steps) {
           const header = Buffer.from([10, 0, 0, source, 10, 0, 0, destination, 0, from, 0, to])
           const found = table.find(header, false, 0, 4, 8)
           const key = [`${source} ${from}`, `${destination} ${to}`].sort().join(', ')
           expect(found).to.equal(known.get(key) ?? -1)
-          if (found === -1) known.set(key, table.insert())
+          if (found === -1) {
+            known.set(key, table.insert())
+            expect(new Set(known.values()).size).to.equal(known.size)
+            expect(Math.max(...known.values())).to.be.below(136) // as many as there are pairs of 16 endpoints
+          } else if (removes === 0) {
+            table.remove(found)
+            known.delete(key)
+          }
         }
-
-        expect([...known.values()]).to.deep.equal([...known.keys()].map((_, index) => index))
       }),
     )
+  })
+
+  it('finds who is left when half of many flows are taken out', () => {
+    const table = new FlowTable(3)
+    const header = Buffer.alloc(12)
+    const find = (flow: number): number => {
+      header.writeUInt32BE(0x0a000000 + flow, 0)
+      return table.find(header, false, 0, 4, 8)
+    }
+
+    for (let flow = 0; flow < 4000; flow++) {
+      find(flow)
+      table.insert()
+    }
+
+    for (let flow = 0; flow < 4000; flow += 2) table.remove(flow)
+    const wrong = Array.from({length: 4000}, (_, flow) => flow).filter(
+      (flow) => find(flow) !== (flow % 2 === 0 ? -1 : flow),
+    )
+    expect(wrong).to.deep.equal([])
+  })
+
+  it('finds the same whether silent connections are put away or not', async () => {
+    const segment = record({
+      port: integer({min: 1, max: 4}),
+      from: constantFrom('client' as const, 'server' as const),
+      flags: constantFrom('S', 'SA', 'A', 'A', 'A', 'FA', 'R'),
+      seq: integer({min: 0, max: 3}),
+      ack: integer({min: 0, max: 3}),
+      length: integer({min: 0, max: 3}),
+    })
+    for (const segments of sample(array(segment, {minLength: 20, maxLength: 60}), {numRuns: 30, seed: 5})) {
+      const crafted = segments.map(({port, length, ...rest}, at) => ({
+        ...rest,
+        at,
+        clientPort: port,
+        payload: Buffer.alloc(length, 65),
+      }))
+      const kept = await connectionsOf(crafted)
+      for (const ageSegments of [1, 2, 7]) expect(await connectionsOf(crafted, {ageSegments})).to.deep.equal(kept)
+    }
   })
 
   it('finds 20,000 flows again after the table has grown', () => {
