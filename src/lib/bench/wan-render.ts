@@ -1,4 +1,5 @@
 import {textTable, type Column} from '../cli/table.js'
+import {percent} from './load-render.js'
 import type {Figure} from './load-schema.js'
 import type {Ratio} from './ratio.js'
 import {WAN_PATHS, type WanBench, type WanCase, type WanPath} from './wan-schema.js'
@@ -92,5 +93,3 @@ const between = (ratio: Ratio | null | undefined): string =>
   ratio ? `${ratio.median.toFixed(2)} (${ratio.lowest.toFixed(2)} to ${ratio.highest.toFixed(2)})` : '-'
 
 const saved = (value: Ratio | null): string => (value === null ? '-' : value.median.toFixed(1))
-
-const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
