@@ -1,6 +1,4 @@
-import {Flags} from '@oclif/core'
-
-import {LOAD_FLAGS, LoadBenchCommand, PROCESSES_FLAG} from '../../lib/bench/load-command.js'
+import {BULK_FLAGS, LOAD_FLAGS, LoadBenchCommand, PROCESSES_FLAG, bulkOf} from '../../lib/bench/load-command.js'
 import type {LoadPath, ThroughputBench} from '../../lib/bench/load-schema.js'
 import {benchThroughput} from '../../lib/bench/throughput-bench.js'
 
@@ -19,14 +17,7 @@ export default class BenchThroughput extends LoadBenchCommand<ThroughputBench> {
 
   static override flags = {
     ...LOAD_FLAGS,
-    streams: Flags.integer({
-      description: 'connections that send at a time; repeat for several cases; default 1 and 8',
-      multiple: true,
-      min: 1,
-      max: 256,
-    }),
-    direction: Flags.string({description: 'from the client (up) or to it; default both', options: ['up', 'down']}),
-    ms: Flags.integer({description: 'how long one transfer lasts, ms', default: 500, min: 10, max: 600_000}),
+    ...BULK_FLAGS,
     processes: PROCESSES_FLAG,
   }
 
@@ -35,9 +26,7 @@ export default class BenchThroughput extends LoadBenchCommand<ThroughputBench> {
     return this.measure((progress) =>
       benchThroughput({
         ...this.common(flags, PATHS),
-        directions: flags.direction === undefined ? ['up', 'down'] : [flags.direction as 'down' | 'up'],
-        streams: [...new Set(flags.streams ?? [1, 8])].sort((a, b) => a - b),
-        ms: flags.ms,
+        ...bulkOf(flags),
         processes: flags.processes,
         progress,
       }),

@@ -1,15 +1,18 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import {processesIn} from '../lab/processes.js'
+import type {LabSpec} from '../lab/spec.js'
 import type {Endpoint} from '../wire/endpoint.js'
 import {tryStart} from './contenders.js'
-import type {LoadOrder, LoadOutcome} from './load/orders.js'
+import type {LoadOrder} from './load/orders.js'
 import {loadContenders, type LoadContenderOptions} from './load-contenders.js'
 import type {LoadPath} from './load-schema.js'
-import {MachineLoad, machineTime} from './machine-load.js'
+import type {MachineLoad} from './machine-load.js'
 import {MeasuringClient} from './measuring-client.js'
-import {cpuSeconds, withDescendants} from './process-cost.js'
+import {withDescendants} from './process-cost.js'
 import {Stage} from './stage.js'
+import {playTrial, type LoadClient, type Trial} from './trial.js'
+
+export type {Trial} from './trial.js'
 
 const ORIGIN_PORT = 7000
 const WARM_UP_MS = 10_000
@@ -23,18 +26,23 @@ export interface Contestant {
   target: Endpoint
   /** Of its relays, both ends; none on the direct path. */
   processes: number[]
+  /** Makes all hosts forget earlier connections over it: kernels and handshake planes. */
+  forget(): Promise<void>
 }
 
-/** What one order did over one path. */
-export interface Trial {
-  outcome: LoadOutcome
-  /** Processor time of the relays' processes, s; null on the direct path. */
-  relaySeconds: number | null
-  /** Share of one processor that the busier of client and origin used, 0 to 1; 0 on the direct path, which has only them. */
-  loadShare: number
+/**
+ * Links that pass large segments whole: what is measured is the programs and the kernel, not how a lab delays frames.
+ */
+export function bridged(congestionControl: string): LabSpec {
+  const link = {rttMs: 0}
+  return {
+    congestionControl,
+    linkEngine: 'bridge',
+    links: {'client-edge': link, 'edge-gateway': link, 'gateway-origin': link},
+  }
 }
 
-/** Client, edge, gateway and origin with bridges between them, a load client, and the contenders' servers. */
+/** Client, edge, gateway and origin, a load client, and the contenders' servers. */
 export class Contest {
   readonly skipped: {name: LoadPath; reason: string}[] = []
 
@@ -42,31 +50,22 @@ export class Contest {
     readonly stage: Stage,
     private readonly origin: Endpoint,
     private readonly originPid: number,
-    private readonly client: MeasuringClient<LoadOrder, LoadOutcome>,
+    private readonly client: LoadClient,
     private readonly machine: MachineLoad,
   ) {}
 
   /**
-   * Bridges pass large segments whole: what is measured is the programs and the kernel, not how a lab delays frames.
-   *
+   * @param spec of the lab
    * @param machine gathers what the machine does besides
    * @throws OverlayError of the lab
    */
-  static async open(congestionControl: string, machine: MachineLoad): Promise<Contest> {
-    const link = {rttMs: 0}
-    const stage = await Stage.open({
-      congestionControl,
-      linkEngine: 'bridge',
-      links: {'client-edge': link, 'edge-gateway': link, 'gateway-origin': link},
-    })
+  static async open(spec: LabSpec, machine: MachineLoad): Promise<Contest> {
+    const stage = await Stage.open(spec)
     try {
       for (const host of ['client', 'edge', 'gateway']) await stage.sysctl(host, PORTS)
       const origin = {address: stage.address('origin', 'gateway-origin'), port: ORIGIN_PORT}
       const {pid} = await stage.serveOrigin(origin, new URL('load/origin-process.js', import.meta.url))
-      const client = new MeasuringClient<LoadOrder, LoadOutcome>(
-        stage.lab,
-        new URL('load/client-process.js', import.meta.url),
-      )
+      const client: LoadClient = new MeasuringClient(stage.lab, new URL('load/client-process.js', import.meta.url))
       return new Contest(stage, origin, pid, client, machine)
     } catch (error) {
       await stage.close()
@@ -77,12 +76,19 @@ export class Contest {
   /** Starts a path's servers and waits until one exchange went through. @returns null when it is skipped */
   async enter(name: LoadPath, options: LoadContenderOptions): Promise<Contestant | null> {
     const before = this.stage.servers.length
-    const started = await tryStart(loadContenders(options)[name], this.stage, this.origin)
+    const contender = loadContenders(options)[name]
+    const started = await tryStart(contender, this.stage, this.origin)
     if ('skipped' in started) return this.skip(name, started.skipped)
     const {target} = started
     const failure = await this.warmUp(target)
     if (failure !== null) return this.skip(name, failure)
-    return {name, target, processes: withDescendants(this.stage.servers.slice(before).map(({pid}) => pid))}
+    const processes = withDescendants(this.stage.servers.slice(before).map(({pid}) => pid))
+    const forget = async (): Promise<void> => {
+      await this.stage.forgetTcpMetrics()
+      contender.forget?.(this.stage)
+    }
+
+    return {name, target, processes, forget}
   }
 
   /** Stops the path's servers. */
@@ -96,23 +102,16 @@ export class Contest {
     await sleep(CLOSING_MS)
   }
 
-  /** Carries out an order over a path. */
-  async play({processes}: Contestant, order: LoadOrder): Promise<Trial> {
-    const inLab = processesIn(this.stage.lab.hosts.map(({namespace}) => namespace)).map(({pid}) => pid)
-    const everybody = [...inLab, process.pid]
-    const machine = machineTime()
-    const spent = clockOf(everybody)
-    const relay = clockOf(processes)
-    const loaders = [this.originPid, this.client.pid].map((pid) => clockOf([pid]))
-    const outcome = await this.client.carryOut(order)
-    const relaySeconds = processes.length === 0 ? null : relay()
-    this.machine.add(machine, machineTime(), spent())
-    const loadShare =
-      outcome.ms === 0 || processes.length === 0
-        ? 0
-        : Math.max(...loaders.map((seconds) => seconds())) / (outcome.ms / 1000)
-    await sleep(CLOSING_MS) // connections that still close are not the next one's
-    return {outcome, relaySeconds, loadShare}
+  /**
+   * Carries out an order over a path.
+   *
+   * @param quietMs waited afterwards: connections that still close are not the next one's
+   */
+  async play({processes}: Contestant, order: LoadOrder, quietMs = CLOSING_MS): Promise<Trial> {
+    const {client, originPid, machine, stage} = this
+    const trial = await playTrial(order, {client, originPid, relays: processes, labs: [stage.lab]}, machine)
+    await sleep(quietMs)
+    return trial
   }
 
   async close(): Promise<void> {
@@ -135,10 +134,4 @@ export class Contest {
       await sleep(100)
     }
   }
-}
-
-/** @returns what these processes have used since now, s */
-function clockOf(pids: readonly number[]): () => number {
-  const before = cpuSeconds(pids)
-  return () => cpuSeconds(pids) - before
 }

@@ -1,6 +1,3 @@
-import {rmSync} from 'node:fs'
-
-import {nodeCommand} from '../cli/node-entry.js'
 import {OverlayError} from '../errors/index.js'
 import {LoadClient, LoadOrigin} from '../failover/load.js'
 import {reportOf} from '../failover/report.js'
@@ -8,8 +5,7 @@ import {runScenario} from '../failover/run.js'
 import {scenarioSchema, type Scenario} from '../failover/scenario.js'
 import {PairStage, type Region} from '../failover/stage.js'
 import type {Gaps} from '../failover/verdict.js'
-import {ackDelays} from './ack-delay.js'
-import type {PacedOrders} from './paced-client.js'
+import {measureAckDelays} from './paced-connection.js'
 import {percentiles, round, type Percentiles} from './percentiles.js'
 import {ratio, type Ratio} from './ratio.js'
 
@@ -52,9 +48,7 @@ export interface FailoverBench {
   bridged: {upload: Ratio | null; download: Ratio | null}
 }
 
-const BURSTS = 20
 const TRANSFER_DEADLINE_MS = 120_000
-const SNAP_LENGTH = 128
 
 /** Where the numbers of one configuration gather. */
 class Measured {
@@ -153,7 +147,8 @@ class Bench {
     const {replicationAckMs} = measured
     const stage = (replicationAckMs === null ? this.#plain : this.#paired) as PairStage
     if (replicationAckMs !== null) await stage.lab.setLink('edge-replication', {delayMs: replicationAckMs / 2})
-    measured.delays.push(...(await this.#ackDelays(stage, replicationAckMs ?? 0)))
+    const everyMs = Math.ceil(2 * (this.options.rttMs + (replicationAckMs ?? 0))) + 20
+    measured.delays.push(...(await measureAckDelays(stage, this.#nextFlow++, everyMs)))
     const {bytes} = this.options
     measured.upload.push(await this.#transfer(stage, bytes, 0))
     measured.download.push(await this.#transfer(stage, 0, bytes))
@@ -164,30 +159,6 @@ class Bench {
     const {bytes} = this.options
     upload.push(await this.#transfer(stage, bytes, 0))
     download.push(await this.#transfer(stage, 0, bytes))
-  }
-
-  async #ackDelays(stage: PairStage, replicationAckMs: number): Promise<number[]> {
-    const {rttMs} = this.options
-    const {address, port} = stage.service
-    const file = stage.file('paced.pcap')
-    const capture = await stage.lab.capture('client', 'client-edge', file, {
-      filter: `tcp and host ${address}`,
-      snapLength: SNAP_LENGTH,
-    })
-    try {
-      const everyMs = Math.ceil(2 * (rttMs + replicationAckMs)) + 20
-      const orders: PacedOrders = {address, port, flow: this.#nextFlow++, bursts: BURSTS, everyMs}
-      const words = [...nodeCommand(new URL('paced-client.js', import.meta.url)), JSON.stringify(orders)]
-      const {code, stderr} = await stage.lab.exec('client', words, {timeoutMs: TRANSFER_DEADLINE_MS})
-      if (code !== 0) throw new OverlayError('UNREACHABLE', 'the paced connection failed', {cause: stderr.trim()})
-    } finally {
-      await capture.stop()
-    }
-
-    // The first is of the header, and of how the connection began.
-    const delays = ackDelays(file, stage.address(1, 11)).slice(1)
-    rmSync(file, {force: true})
-    return delays
   }
 
   /** @returns bytes/ms */

@@ -1,5 +1,5 @@
 import type {Endpoint} from '../wire/endpoint.js'
-import {Contest, type Contestant} from './contest.js'
+import {Contest, bridged, type Contestant} from './contest.js'
 import type {LoadContenderOptions} from './load-contenders.js'
 import type {BenchCommon, LoadPath} from './load-schema.js'
 import type {LoadOrder} from './load/orders.js'
@@ -41,7 +41,7 @@ export async function playRounds(
   machine = new MachineLoad(),
 ): Promise<BenchCommon> {
   progress('building the lab')
-  const contest = await Contest.open(congestionControl, machine)
+  const contest = await Contest.open(bridged(congestionControl), machine)
   try {
     const contestants: Contestant[] = []
     for (const name of paths) {

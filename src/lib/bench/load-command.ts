@@ -22,6 +22,27 @@ export const LOAD_FLAGS = {
   }),
 }
 
+/** Of benches that send as fast as they can. */
+export const BULK_FLAGS = {
+  streams: Flags.integer({
+    description: 'connections that send at a time; repeat for several cases; default 1 and 8',
+    multiple: true,
+    min: 1,
+    max: 256,
+  }),
+  direction: Flags.string({description: 'from the client (up) or to it; default both', options: ['up', 'down']}),
+  ms: Flags.integer({description: 'how long one transfer lasts, ms', default: 500, min: 10, max: 600_000}),
+}
+
+/** What these flags ask for; a direction and a number of streams for each case. */
+export function bulkOf({streams, direction, ms}: {streams?: number[]; direction?: string; ms: number}) {
+  return {
+    directions: direction === undefined ? (['up', 'down'] as const) : [direction as 'down' | 'up'],
+    streams: [...new Set(streams ?? [1, 8])].sort((a, b) => a - b),
+    ms,
+  }
+}
+
 export const PROCESSES_FLAG = Flags.integer({
   description: "of each relay: relay processes, HAProxy's threads, nginx's workers",
   default: 1,

@@ -2,17 +2,19 @@ import {textTable, type Column} from '../cli/table.js'
 import type {Figure, LoadBench} from './load-schema.js'
 
 /** How the figures of a bench are shown: the key in the JSON, the title of the column, decimals. */
-interface Shown {
+export interface Shown {
   key: string
   title: string
   decimals: number
 }
 
+export const BULK_FIGURES: readonly Shown[] = [
+  {key: 'gbitPerSecond', title: 'Gbit/s', decimals: 2},
+  {key: 'cpuSecondsPerGb', title: 'CPU s/GB', decimals: 3},
+]
+
 const FIGURES: Record<LoadBench['bench'], readonly Shown[]> = {
-  throughput: [
-    {key: 'gbitPerSecond', title: 'Gbit/s', decimals: 2},
-    {key: 'cpuSecondsPerGb', title: 'CPU s/GB', decimals: 3},
-  ],
+  throughput: BULK_FIGURES,
   connections: [
     {key: 'connectionsPerSecond', title: 'new/s', decimals: 0},
     {key: 'cpuMsPerConnection', title: 'CPU ms each', decimals: 3},
@@ -31,7 +33,7 @@ export function renderLoadBench(bench: LoadBench): string {
     ...introduction(bench),
     `${bench.congestionControl} on every socket, ${bench.rounds} rounds in turns: medians; ratios are to the path named in the same round,`,
     'median (lowest to highest).',
-    ...bench.cases.flatMap((each) => ['', caseTitle(each), caseTable(bench, each)]),
+    ...bench.cases.flatMap((each) => ['', caseTitle(each), figureTable(FIGURES[bench.bench], each.paths)]),
     ...bench.skipped.flatMap(({name, reason}, index) => [
       ...(index === 0 ? [''] : []),
       `${name} was skipped: ${reason}`,
@@ -80,13 +82,11 @@ function caseTitle(each: LoadBench['cases'][number]): string {
   return `${processes(each.processes)} for each relay`
 }
 
-function caseTable(bench: LoadBench, each: LoadBench['cases'][number]): string {
-  const shown = FIGURES[bench.bench]
+/** A line for each path: its figures, and their ratios to the paths that are references. */
+export function figureTable(shown: readonly Shown[], paths: readonly {name: string}[]): string {
   const references = [
     ...new Set(
-      each.paths
-        .flatMap((path) => figuresOf(path, shown))
-        .flatMap((figure) => (figure?.ratios ?? []).map(({to}) => to)),
+      paths.flatMap((path) => figuresOf(path, shown)).flatMap((figure) => (figure?.ratios ?? []).map(({to}) => to)),
     ),
   ]
   const columns: Column[] = [
@@ -95,7 +95,7 @@ function caseTable(bench: LoadBench, each: LoadBench['cases'][number]): string {
   ]
   return textTable(
     columns,
-    each.paths.map((path) => [
+    paths.map((path) => [
       path.name,
       ...figuresOf(path, shown).flatMap((figure, index) => [
         figure === null ? '-' : figure.median.toFixed(shown[index].decimals),
@@ -105,11 +105,11 @@ function caseTable(bench: LoadBench, each: LoadBench['cases'][number]): string {
   )
 }
 
-function figuresOf(path: object, shown: readonly Shown[]): Figure[] {
-  return shown.map(({key}) => (path as Record<string, Figure>)[key])
+function figuresOf(path: object, shown: readonly Shown[]): Figure<string>[] {
+  return shown.map(({key}) => (path as Record<string, Figure<string>>)[key])
 }
 
-function ratioText(figure: Figure, to: string): string {
+function ratioText(figure: Figure<string>, to: string): string {
   const ratio = figure?.ratios.find((candidate) => candidate.to === to)
   if (!ratio) return '-'
   return `${ratio.median.toFixed(2)} (${ratio.lowest.toFixed(2)} to ${ratio.highest.toFixed(2)})`
@@ -119,4 +119,4 @@ function right(title: string): Column {
   return {title, align: 'right'}
 }
 
-const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
+export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`

@@ -1,5 +1,7 @@
 import {z} from 'zod'
 
+import type {Ratio} from './ratio.js'
+
 /** The ways from client to origin that load benches compare, in the order of the table. */
 export const LOAD_PATHS = ['direct', 'split', 'zero-rtt', 'haproxy', 'haproxy-splice', 'nginx'] as const
 export type LoadPath = (typeof LOAD_PATHS)[number]
@@ -9,27 +11,35 @@ export const REFERENCES = ['haproxy', 'haproxy-splice'] as const satisfies reado
 
 const spreadSchema = {median: z.number(), lowest: z.number(), highest: z.number()}
 
-/** One quantity of one path. */
-const figureSchema = z
-  .strictObject({
-    ...spreadSchema,
-    /** A value of each round; null where the round failed. */
-    rounds: z.array(z.number().nullable()),
-    /** To each reference that was measured: the ratios of the rounds. */
-    ratios: z.array(z.strictObject({to: z.enum(REFERENCES), ...spreadSchema})),
-  })
-  .nullable()
+/** One quantity of one path. @param references paths that ratios are to */
+export const figureTo = <const To extends readonly string[]>(references: To) =>
+  z
+    .strictObject({
+      ...spreadSchema,
+      /** A value of each round; null where the round failed. */
+      rounds: z.array(z.number().nullable()),
+      /** To each reference that was measured: the ratios of the rounds. */
+      ratios: z.array(z.strictObject({to: z.enum(references), ...spreadSchema})),
+    })
+    .nullable()
 
-const pathShape = {
-  name: z.enum(LOAD_PATHS),
+const figureSchema = figureTo(REFERENCES)
+
+/** While something was measured, shares of all processors' time. */
+export const machineSchema = z.strictObject({stealShare: z.number(), othersShare: z.number()})
+
+/** What every path of a case has. */
+export const failuresShape = {
   /** Streams, exchanges or connections that failed, of all rounds. */
   failed: z.number().int(),
   /** What the failed said, each once. */
   messages: z.array(z.string()),
 }
 
+const pathShape = {name: z.enum(LOAD_PATHS), ...failuresShape}
+
 /** Share of one processor that the busier of client and origin used in its busiest round, 0 to 1. */
-const loadShare = z.number()
+export const loadShare = z.number()
 
 const benchShape = {
   /** The links between client, edge, gateway and origin: bridges, which add nothing. */
@@ -38,8 +48,7 @@ const benchShape = {
   congestionControl: z.string(),
   rounds: z.number().int(),
   skipped: z.array(z.strictObject({name: z.enum(LOAD_PATHS), reason: z.string()})),
-  /** While something was measured, shares of all processors' time. */
-  machine: z.strictObject({stealShare: z.number(), othersShare: z.number()}),
+  machine: machineSchema,
   warnings: z.array(z.string()).optional(),
 }
 
@@ -96,7 +105,9 @@ export const memoryBenchSchema = z.strictObject({
   cases: z.array(caseOf({connections: z.number().int()}, {kibPerConnection: figureSchema})),
 })
 
-export type Figure = z.infer<typeof figureSchema>
+export type Reference = (typeof REFERENCES)[number]
+export type Figure<To extends string = Reference> =
+  (Ratio & {rounds: (number | null)[]; ratios: (Ratio & {to: To})[]}) | null
 export type ThroughputBench = z.infer<typeof throughputBenchSchema>
 export type ConnectionsBench = z.infer<typeof connectionsBenchSchema>
 export type LatencyBench = z.infer<typeof latencyBenchSchema>

@@ -1,6 +1,6 @@
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import {Contest, type Contestant, type Trial} from './contest.js'
+import {Contest, bridged, type Contestant, type Trial} from './contest.js'
 import type {LoadBenchOptions} from './load-bench.js'
 import type {LoadPath, MemoryBench} from './load-schema.js'
 import {MachineLoad} from './machine-load.js'
@@ -31,7 +31,7 @@ export async function benchMemory(options: MemoryBenchOptions): Promise<MemoryBe
   const cases = options.connections.map((connections) => ({connections, trials: new Trials<MemoryTrial>()}))
   const machine = new MachineLoad()
   progress('building the lab')
-  const contest = await Contest.open(congestionControl, machine)
+  const contest = await Contest.open(bridged(congestionControl), machine)
   const out = new Set<LoadPath>()
   try {
     for (let turn = 0; turn < rounds; turn++) {

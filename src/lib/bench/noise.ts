@@ -1,4 +1,5 @@
-import type {Figure, LoadBench, LoadPath} from './load-schema.js'
+import type {Figure, LoadPath} from './load-schema.js'
+import type {MachineShares} from './machine-load.js'
 import {spread} from './ratio.js'
 
 /** Beyond these a difference of some percent says nothing. Of all processors' time, and see {@link spread}. */
@@ -9,15 +10,22 @@ const PEER_SPREAD = 0.1
 /** From here on client or origin may be what sets the pace. */
 const LOAD_SHARE = 0.95
 
-/** Who is known not to have changed from round to round, the first of them that was measured. */
+/** Of load benches: who is known not to have changed from round to round, the first of them that was measured. */
 const PEERS: readonly LoadPath[] = ['haproxy', 'haproxy-splice', 'nginx', 'direct']
+
+/** What of a bench tells whether it could tell anything. */
+interface Measured {
+  machine: MachineShares
+  cases: readonly {loadShare: number; paths: readonly {name: string}[]}[]
+}
 
 /**
  * Whether a bench could tell what it was to tell.
  *
+ * @param peers whose rounds should be alike, the first that was measured counts
  * @returns what is wrong with it, a sentence each; empty when nothing is
  */
-export function noiseOf(bench: Pick<LoadBench, 'cases' | 'machine'>): string[] {
+export function noiseOf(bench: Measured, peers: readonly string[] = PEERS): string[] {
   const {stealShare, othersShare} = bench.machine
   const warnings: string[] = []
   if (stealShare > STEAL_SHARE) {
@@ -28,7 +36,7 @@ export function noiseOf(bench: Pick<LoadBench, 'cases' | 'machine'>): string[] {
     warnings.push(`other programs used ${percent(othersShare)} of the processors' time while this was measured`)
   }
 
-  const spreads = bench.cases.flatMap((each) => peerSpread(each.paths) ?? [])
+  const spreads = bench.cases.flatMap((each) => peerSpread(each.paths, peers) ?? [])
   const [widest] = spreads.sort((a, b) => b.spread - a.spread)
   if (widest && widest.spread > PEER_SPREAD) {
     warnings.push(
@@ -45,8 +53,11 @@ export function noiseOf(bench: Pick<LoadBench, 'cases' | 'machine'>): string[] {
 }
 
 /** The figure that a case is about is the first one of its paths. */
-function peerSpread(paths: LoadBench['cases'][number]['paths']): {name: string; spread: number} | null {
-  for (const name of PEERS) {
+function peerSpread(
+  paths: Measured['cases'][number]['paths'],
+  peers: readonly string[],
+): {name: string; spread: number} | null {
+  for (const name of peers) {
     const figure = mainFigure(paths.find((path) => path.name === name))
     const of = figure && spread(figure.rounds.filter((value) => value !== null))
     if (typeof of === 'number') return {name, spread: of}

@@ -16,12 +16,30 @@ export interface Ratio {
  * @returns null without a round in which both have a value
  */
 export function ratio(own: readonly (number | null)[], base: readonly (number | null)[]): Ratio | null {
-  return median(
-    own.flatMap((value, index) => {
-      const other = base.at(index) ?? null
-      return value === null || other === null || other === 0 ? [] : [value / other]
-    }),
-  )
+  return paired(own, base, (value, other) => (other === 0 ? null : value / other))
+}
+
+/**
+ * By how much one is less than another that was measured beside it, in each round.
+ *
+ * @param own a value of each round, null where there is none
+ * @param base the other's, of the same rounds
+ * @returns null without a round in which both have a value
+ */
+export function lessThan(own: readonly (number | null)[], base: readonly (number | null)[]): Ratio | null {
+  return paired(own, base, (value, other) => other - value)
+}
+
+function paired(
+  own: readonly (number | null)[],
+  base: readonly (number | null)[],
+  of: (value: number, other: number) => number | null,
+): Ratio | null {
+  const results = own.map((value, index) => {
+    const other = base.at(index) ?? null
+    return value === null || other === null ? null : of(value, other)
+  })
+  return median(results.filter((value) => value !== null))
 }
 
 /** @returns the median by nearest rank and the extremes; null without values */

@@ -1,5 +1,5 @@
 import type {Trial} from './contest.js'
-import {REFERENCES, type Figure, type LoadPath} from './load-schema.js'
+import {REFERENCES, type Figure, type LoadPath, type Reference} from './load-schema.js'
 import {round} from './percentiles.js'
 import {median, ratio} from './ratio.js'
 
@@ -9,10 +9,17 @@ const MESSAGES = 10
 export type Quantity<Of = Trial> = (trial: Of) => number | null
 
 /** Trials of one case, of every path, one a round; paired by their place. */
-export class Trials<Of extends Pick<Trial, 'loadShare' | 'outcome'> = Trial> {
-  readonly #paths = new Map<LoadPath, Of[]>()
+export class Trials<
+  Of extends Pick<Trial, 'loadShare' | 'outcome'> = Trial,
+  Name extends string = LoadPath,
+  To extends Name & string = Name & Reference,
+> {
+  readonly #paths = new Map<Name, Of[]>()
 
-  add(name: LoadPath, trial: Of): void {
+  /** @param references paths that ratios are to */
+  constructor(private readonly references: readonly To[] = REFERENCES as readonly string[] as readonly To[]) {}
+
+  add(name: Name, trial: Of): void {
     const trials = this.#paths.get(name)
     if (trials) trials.push(trial)
     else this.#paths.set(name, [trial])
@@ -35,23 +42,23 @@ export class Trials<Of extends Pick<Trial, 'loadShare' | 'outcome'> = Trial> {
         name,
         failed: trials.reduce((sum, {outcome}) => sum + outcome.failed, 0),
         messages: [...messages].slice(0, MESSAGES),
-        ...(Object.fromEntries(figures) as Record<Key, Figure>),
+        ...(Object.fromEntries(figures) as Record<Key, Figure<To>>),
       }
     })
   }
 
-  #figure(name: LoadPath, of: Quantity<Of>): Figure {
+  #figure(name: Name, of: Quantity<Of>): Figure<To> {
     const rounds = this.#rounds(name, of)
     const whole = median(rounds.filter((value) => value !== null))
     if (whole === null) return null
-    const ratios = REFERENCES.flatMap((to) => {
-      const between = to === name ? null : ratio(rounds, this.#rounds(to, of))
+    const ratios = this.references.flatMap((to) => {
+      const between = (to as string) === name ? null : ratio(rounds, this.#rounds(to, of))
       return between === null ? [] : [{to, ...between}]
     })
     return {...whole, rounds, ratios}
   }
 
-  #rounds(name: LoadPath, of: Quantity<Of>): (number | null)[] {
+  #rounds(name: Name, of: Quantity<Of>): (number | null)[] {
     return (this.#paths.get(name) ?? []).map((trial) => {
       const value = of(trial)
       return value === null ? null : significant(value)

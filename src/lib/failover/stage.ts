@@ -274,6 +274,15 @@ export class PairStage {
     return join(this.#directory, name)
   }
 
+  /** The control processes of all relays that run, by host. */
+  get relays(): Map<string, number> {
+    return new Map(
+      [...this.#members].flatMap(([host, {pid, child}]) =>
+        child.exitCode === null && child.signalCode === null ? [[host, pid] as const] : [],
+      ),
+    )
+  }
+
   /** Whether a member has been started and has not ended. */
   runs(region: Region, letter: Letter): boolean {
     const child = this.#members.get(`${region}-${letter}`)?.child

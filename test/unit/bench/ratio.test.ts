@@ -1,6 +1,6 @@
 import {expect} from 'chai'
 
-import {median, ratio, spread} from '../../../src/lib/bench/ratio.js'
+import {lessThan, median, ratio, spread} from '../../../src/lib/bench/ratio.js'
 
 describe('ratios of a bench', () => {
   it('are of values of the same round', () => {
@@ -12,6 +12,11 @@ describe('ratios of a bench', () => {
     expect(ratio([null, 6, 8], [1, null, 4])).to.deep.equal({median: 2, lowest: 2, highest: 2})
     expect(ratio([1, 2], [0])).to.equal(null)
     expect(ratio([], [])).to.equal(null)
+  })
+
+  it('differences are of values of the same round too', () => {
+    expect(lessThan([20, null, 2, 5], [100, 10, 85, 80])).to.deep.equal({median: 80, lowest: 75, highest: 83})
+    expect(lessThan([null], [1])).to.equal(null)
   })
 
   it('median and extremes are of the values', () => {

@@ -5,6 +5,7 @@ import {BulkClient} from './bulk-client.js'
 import {ExchangeClient} from './exchange-client.js'
 import {GRACE_MS, type LoadOrder, type LoadOutcome} from './orders.js'
 import {Tally} from './tally.js'
+import {TransferClient} from './transfer-client.js'
 
 /** Connections that are opened at a time when many are wanted. */
 const OPENING_AT_A_TIME = 32
@@ -23,6 +24,8 @@ export class Load {
     switch (order.do) {
       case 'bulk':
         return this.bulk(order)
+      case 'transfer':
+        return this.transfer(order)
       case 'exchange':
         return order.fresh ? this.freshExchanges(order) : this.keptExchanges(order)
       case 'hold':
@@ -50,6 +53,19 @@ export class Load {
     const end = performance.now()
     for (const client of clients) client.giveUp(`a stream did not end within ${GRACE_MS / 1000} s of its time`)
     return tally.outcome(end - start)
+  }
+
+  private transfer({direction, bytes, ms, ...target}: LoadOrder & {do: 'transfer'}): LoadOutcome {
+    const tally = new Tally()
+    const client = new TransferClient(this.loop, this.addressOf(target), direction, bytes)
+    client.start()
+    this.turnWhile(() => client.endedMs === null, client.startedAt + ms)
+    client.giveUp(`${client.moved} of ${bytes} bytes in ${ms / 1000} s`)
+    if (client.failure === null) tally.done++
+    else tally.fail(client.failure)
+    tally.bytes = client.moved
+    const {firstByteMs} = client
+    return {...tally.outcome(client.endedMs!), ...(firstByteMs !== null && {firstByteMs})}
   }
 
   private freshExchanges({connections, bytes, ms, ...place}: LoadOrder & {do: 'exchange'}): LoadOutcome {

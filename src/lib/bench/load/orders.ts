@@ -3,6 +3,8 @@ import type {Percentiles} from '../percentiles.js'
 /** What a load client is told to do, one at a time. Each is bounded by its time and ends {@link GRACE_MS} later at most. */
 export type LoadOrder =
   | {do: 'bulk'; address: string; port: number; direction: 'down' | 'up'; streams: number; ms: number}
+  /** One connection that carries so many bytes; given up when it has not ended after `ms`. */
+  | {do: 'transfer'; address: string; port: number; direction: 'down' | 'up'; bytes: number; ms: number}
   /** In a closed loop over connections of their own (`fresh`) or over `connections` that are kept. */
   | {
       do: 'exchange'
@@ -26,8 +28,10 @@ export const GRACE_MS = 10_000
 
 /** What came of it. */
 export interface LoadOutcome {
-  /** From the beginning to the last answer. */
+  /** From the beginning to the last answer; of a transfer from connect() to the last byte or the origin's count. */
   ms: number
+  /** Of a transfer down: from connect() to its first byte. */
+  firstByteMs?: number
   /** Of bulk: that arrived. Of exchanges: both ways together. */
   bytes: number
   /** Exchanges that were answered whole, connections that are held. */

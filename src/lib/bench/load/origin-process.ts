@@ -18,6 +18,8 @@ const STEPS_A_TURN = 4
 const DISCARD = 4 << 20
 const NOTHING = Buffer.alloc(0)
 const memory = allocate(LONGEST_ECHO)
+/** What fetches are made of. */
+const content = allocate(256 * 1024)
 
 class Connection extends Pollable {
   private request: LoadRequest | null = null
@@ -26,6 +28,8 @@ class Connection extends Pollable {
   private received = 0
   private source: BulkSource | null = null
   private endAt = 0
+  /** Bytes of a fetch that are still to be sent. */
+  private owed = 0
   /** The peer has closed its direction: no event will say so again. */
   private hungUp = false
 
@@ -45,6 +49,7 @@ class Connection extends Pollable {
   override onTurn(): void {
     if (this.fd < 0) return
     if (this.source) this.sendOn(this.source)
+    else if (this.owed > 0) this.sendOwed()
     else if (this.request?.kind === 'upload') this.discard()
     else while (this.readRequest());
   }
@@ -69,6 +74,11 @@ class Connection extends Pollable {
       this.endAt = this.loop.now + request.value
       this.source = new BulkSource()
       return this.sendOn(this.source)
+    }
+
+    if (request.kind === 'fetch') {
+      this.owed = request.value
+      return this.sendOwed()
     }
 
     if (bytes.length < request.value) return this.await(bytes)
@@ -107,6 +117,20 @@ class Connection extends Pollable {
     const more = source.send(this.fd, STEPS_A_TURN)
     if (more === true) this.loop.soon(this)
     else if (more !== false) return this.close()
+    return false
+  }
+
+  private sendOwed(): false {
+    for (let i = 0; i < STEPS_A_TURN; i++) {
+      const length = Math.min(this.owed, content.bytes.length)
+      const sent = sys.send(this.fd, content.address, length, MSG_NOSIGNAL)
+      if (sent < 0 && errno() === EAGAIN) return false
+      if (sent < 0) return this.close()
+      this.owed -= sent
+      if (this.owed === 0) return this.close()
+    }
+
+    this.loop.soon(this)
     return false
   }
 

@@ -5,6 +5,7 @@
  * - `upload`: bytes follow until the client's FIN; the origin then answers with how many came after the header, u64, and
  *   closes.
  * - `download`: the origin sends for so many ms, and closes.
+ * - `fetch`: the origin sends so many bytes, and closes.
  * - `echo-once`, `echo`: requests of so many bytes, the header being the first ones of each; the origin sends each back,
  *   and with `echo-once` closes after the first.
  */
@@ -19,12 +20,15 @@ export const LONGEST_ECHO = 16_384
 /** Of one download, so that an origin never sends for longer than that to a client that has gone astray. */
 export const LONGEST_DOWNLOAD_MS = 600_000
 
-const KINDS = ['upload', 'download', 'echo-once', 'echo'] as const
+/** Of one fetch or of one upload of a given length. */
+export const LONGEST_TRANSFER = 1_000_000_000
+
+const KINDS = ['upload', 'download', 'echo-once', 'echo', 'fetch'] as const
 export type LoadKind = (typeof KINDS)[number]
 
 export interface LoadRequest {
   kind: LoadKind
-  /** Bytes of an echo, ms of a download, 0 of an upload. */
+  /** Bytes of an echo or a fetch, ms of a download, 0 of an upload. */
   value: number
 }
 
@@ -42,5 +46,6 @@ export function readLoadRequest(header: Buffer): LoadRequest | null {
   if (header[0] === 0 || kind === undefined) return null
   if (kind === 'upload') return value === 0 ? {kind, value} : null
   if (kind === 'download') return value <= LONGEST_DOWNLOAD_MS ? {kind, value} : null
+  if (kind === 'fetch') return value > 0 && value <= LONGEST_TRANSFER ? {kind, value} : null
   return value >= LOAD_HEADER && value <= LONGEST_ECHO ? {kind, value} : null
 }

@@ -68,6 +68,18 @@ describe('load client and origin', () => {
     })
   }
 
+  for (const direction of ['up', 'down'] as const) {
+    for (const bytes of [1, 3_000_001]) {
+      it(`transfer ${bytes} bytes ${direction}, to the byte`, async () => {
+        const outcome = await carryOut({do: 'transfer', direction, bytes, ms: 10_000})
+        expect(outcome).to.include({done: 1, failed: 0, bytes})
+        expect(outcome.ms).to.be.above(0)
+        if (direction === 'down') expect(outcome.firstByteMs).to.be.within(0, outcome.ms)
+        else expect(outcome).not.to.have.property('firstByteMs')
+      })
+    }
+  }
+
   it('exchange over a connection each', async () => {
     const outcome = await carryOut(exchange({connections: 8, inFlight: 8, bytes: 16_384}))
     expect(outcome).to.include({failed: 0, exchangeMs: null, bytes: outcome.done * 2 * 16_384})
@@ -123,6 +135,30 @@ describe('load client and origin', () => {
         (socket) => socket.once('data', () => socket.end()),
         {do: 'bulk', direction: 'down', streams: 1, ms: 50},
         'closed without a byte',
+      ],
+      [
+        'a transfer that is cut',
+        (socket) => socket.once('data', () => socket.end('short')),
+        {do: 'transfer', direction: 'down', bytes: 100, ms: 5000},
+        '5 of 100 bytes came',
+      ],
+      [
+        'a transfer that is longer than it was to be',
+        (socket) => socket.once('data', () => socket.end(Buffer.alloc(101))),
+        {do: 'transfer', direction: 'down', bytes: 100, ms: 5000},
+        '101 of 100 bytes came',
+      ],
+      [
+        'a transfer that another length was counted of',
+        (socket) => socket.on('data', () => {}).on('end', () => socket.end(Buffer.alloc(8))),
+        {do: 'transfer', direction: 'up', bytes: 100, ms: 5000},
+        '0 of 100 bytes arrived',
+      ],
+      [
+        'a transfer that does not go on',
+        () => {},
+        {do: 'transfer', direction: 'down', bytes: 100, ms: 100},
+        '0 of 100 bytes in 0.1 s',
       ],
     ]
     for (const [what, answer, order, message] of cases) {
