@@ -121,7 +121,7 @@ export class Supervisor {
   private shutdownDrainTimeoutMs: number
   /** Settles when the last reload has ended. */
   private reloads: Promise<unknown> = Promise.resolve()
-  private readonly flowQueries = new FlowQueries(() => this.children.serving)
+  private readonly flowQueries: FlowQueries
   private echo: PacketEcho | null = null
   private metrics: MetricsServer | null = null
   private keys!: KeyRing
@@ -138,6 +138,7 @@ export class Supervisor {
     this.drainTimeoutMs = settings.drainTimeoutMs
     this.shutdownDrainTimeoutMs = settings.shutdownDrainTimeoutMs
     this.directory = new InstanceDirectory(settings.config.role, settings.name)
+    this.flowQueries = new FlowQueries(() => this.children.serving)
     this.admin = new AdminSocket((request, part) => this.handle(request, part))
     this.ended = new Promise((resolve, reject) => {
       this.settle = {resolve, reject}
