@@ -18,7 +18,7 @@ export function greatest(values: Iterable<number>): number {
 /** Values of one bar of a distribution. */
 export interface Bin {
   from: number
-  /** Not in it. */
+  /** Not in it, but in the last one. */
   to: number
   count: number
 }
@@ -26,7 +26,7 @@ export interface Bin {
 /**
  * How many values lie in each of so many equal parts from 0 to the highest.
  *
- * @returns also those that are empty
+ * @returns also those that are empty; what is below 0 is in none
  */
 export function binsOf(values: Iterable<number>, highest: number, parts: number): Bin[] {
   const edge = (part: number): number => (highest * part) / parts
@@ -36,6 +36,7 @@ export function binsOf(values: Iterable<number>, highest: number, parts: number)
     let part = Math.floor((value / highest) * parts)
     while (part > 0 && value < edge(part)) part--
     while (part < parts && value >= edge(part + 1)) part++
+    if (value === highest) part = parts - 1
     if (part >= 0 && part < parts) bins[part].count++
   }
 

@@ -6,7 +6,7 @@ import {parametersFromFlags} from '../../../../src/lib/replay/model/from-flags.j
 import {DEFAULT_PARAMETERS} from '../../../../src/lib/replay/model/parameters.js'
 import type {ModelConnection} from '../../../../src/lib/replay/model/model.js'
 import {csvCell, csvOf} from '../../../../src/lib/replay/report/csv.js'
-import {handshakeRtts} from '../../../../src/lib/replay/report/handshake-rtts.js'
+import {binsOf, handshakeRtts} from '../../../../src/lib/replay/report/handshake-rtts.js'
 import {htmlReport} from '../../../../src/lib/replay/report/html.js'
 import {escapeHtml} from '../../../../src/lib/replay/report/html-table.js'
 import {renderReplay} from '../../../../src/lib/replay/report/render.js'
@@ -139,6 +139,28 @@ describe('a waterfall', () => {
       }
     })
   }
+})
+
+describe('the distribution of round trips', () => {
+  it('has every value in one bar, the highest too', () => {
+    for (const values of [[5], [183.2, 171.9], [0, 0.1, 0.2, 0.3, 0.6, 0.7, 1.2]]) {
+      const highest = Math.max(...values)
+      const bins = binsOf(values, highest, 24)
+      expect(bins.reduce((sum, {count}) => sum + count, 0)).to.equal(values.length)
+      expect(bins.at(-1)!.count).to.be.above(0)
+      for (const {from, to, count} of bins.slice(0, -1)) {
+        expect(values.filter((value) => value >= from && value < to).length, `${from} to ${to}`).to.equal(count)
+      }
+    }
+  })
+
+  it('is drawn of a single connection too', () => {
+    const one = exampleAnalysis().connections.slice(0, 1)
+    const analysis = {...exampleAnalysis(), connections: one}
+    const text = htmlReport(replayResult(analysis, PARAMETERS, null), one, {parameters: PARAMETERS, connectionId: null})
+    const [, chart] = text.split('Handshake round trips</h2>')
+    expect(chart.slice(0, chart.indexOf('</section>'))).to.match(/<rect /)
+  })
 })
 
 describe('plots as text', () => {
