@@ -114,7 +114,7 @@ Without --all: a round trip of 80 ms with 0 and 1 % loss, about ten minutes. Wit
   #judge(bench: WanBench, minutes: number): void {
     for (const warning of noiseOf(bench, ['haproxy', 'split'])) this.note(warning)
     if (bench.roundsPlayed < bench.rounds) {
-      this.note(`${bench.roundsPlayed} of ${bench.rounds} rounds were played to their end in ${minutes} minutes`)
+      this.note(`${bench.roundsPlayed} of ${bench.rounds} rounds were played to their end within ${minutes} min`)
     }
 
     const poor = bench.cases.some(({paths}) => paths.length === 0 || paths.some((path) => mainFigure(path) === null))

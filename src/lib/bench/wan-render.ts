@@ -36,7 +36,8 @@ export function renderWanBench(bench: WanBench): string {
 }
 
 function played({rounds, roundsPlayed}: WanBench): string {
-  return roundsPlayed === rounds ? `${rounds} rounds` : `${roundsPlayed} of ${rounds} rounds to their end`
+  if (roundsPlayed < rounds) return `${roundsPlayed} of ${rounds} rounds to their end`
+  return rounds === 1 ? '1 round' : `${rounds} rounds`
 }
 
 /** Cases of one kind of middle leg. */
