@@ -1,8 +1,10 @@
 import {copyFileSync, rmSync} from 'node:fs'
 import {join} from 'node:path'
 
+import {readCapture} from '../capture/capture-reader.js'
 import type {LiveCapture} from '../capture/live-capture.js'
-import {PcapReader} from '../capture/pcap-reader.js'
+import type {PacketSink} from '../capture/packet-sink.js'
+import {OverlayError} from '../errors/index.js'
 import {decodeEthernet, TcpFlag} from '../wire/tcp-segment.js'
 import type {PairStage, Region} from './stage.js'
 
@@ -10,7 +12,7 @@ import type {PairStage, Region} from './stage.js'
 const SNAP_LENGTH = 128
 
 /** A packet may be under way for so long beside one that was sent later, on a machine that is busy. */
-const ON_THE_WIRE_NS = 50_000_000n
+const ON_THE_WIRE_MS = 50
 
 /** Where a region's virtual addresses are looked at: by their only neighbours. */
 const PLACES = {
@@ -53,24 +55,10 @@ export class OwnerWatch {
    */
   async stop(): Promise<number> {
     await this.capture.stop()
-    let moves = 0
-    let speaker = ''
-    let before = ''
-    let since = 0n
-    for (const {data, timeNs} of PcapReader.open(this.file)) {
-      const segment = decodeEthernet(data)
-      if (segment === null || segment.source !== this.address || (segment.flags & TcpFlag.SYN) !== 0) continue
-      const mac = data.toString('latin1', 6, 12)
-      if (mac === speaker) continue
-      // What the one before had sent already.
-      if (mac === before && timeNs - since < ON_THE_WIRE_NS) continue
-      if (speaker !== '') moves++
-      before = speaker
-      speaker = mac
-      since = timeNs
-    }
-
-    return moves
+    const speakers = new Speakers(this.address)
+    const {problems} = await readCapture(this.file, speakers)
+    if (problems.length > 0) throw new OverlayError('INPUT_INVALID', `${this.file}: ${problems[0].problem}`)
+    return speakers.moves
   }
 
   /** Puts a copy of the capture into a directory. */
@@ -80,5 +68,39 @@ export class OwnerWatch {
 
   discard(): void {
     rmSync(this.file, {force: true})
+  }
+}
+
+/** Counts how often an address changes the host that speaks for it. Pure; captures of hours go through it. */
+export class Speakers implements PacketSink {
+  moves = 0
+  #speaker = ''
+  #before = ''
+  #since = 0
+
+  /** @param address as {@link decodeEthernet} spells it */
+  constructor(private readonly address: string) {}
+
+  packet(
+    bytes: Buffer,
+    at: number,
+    length: number,
+    _originalLength: number,
+    _linkType: number,
+    seconds: number,
+    nanoseconds: number,
+  ): void {
+    const frame = bytes.subarray(at, at + length)
+    const segment = decodeEthernet(frame)
+    if (segment === null || segment.source !== this.address || (segment.flags & TcpFlag.SYN) !== 0) return
+    const mac = frame.toString('latin1', 6, 12)
+    if (mac === this.#speaker) return
+    const now = seconds * 1000 + nanoseconds / 1e6
+    // What the one before had sent already.
+    if (mac === this.#before && now - this.#since < ON_THE_WIRE_MS) return
+    if (this.#speaker !== '') this.moves++
+    this.#before = this.#speaker
+    this.#speaker = mac
+    this.#since = now
   }
 }

@@ -4,7 +4,7 @@ import type {Scenario} from './scenario.js'
 type Step = Scenario['steps'][number]
 
 /** A step and its moment, ms: since the load began, or since the step before it was over. */
-export type Due = {readonly step: Step} & ({readonly at: number} | {readonly after: number})
+export type Due = ({readonly at: number} | {readonly after: number}) & {readonly step: Step}
 
 /**
  * The steps of a scenario in the order in which they come: by time, and one that follows another behind it. Pure.
