@@ -8,7 +8,8 @@ import {gzipSync} from 'node:zlib'
 import type {PcapHeader} from '../../../src/lib/capture/pcap-decoder.js'
 import {OverlayError} from '../../../src/lib/errors/index.js'
 import {analyse} from '../../../src/lib/replay/analysis/analyse.js'
-import type {Analysis} from '../../../src/lib/replay/connection.js'
+import {StreamKeeper} from '../../../src/lib/replay/analysis/stream-keeper.js'
+import type {Analysis, AnalysisOptions} from '../../../src/lib/replay/connection.js'
 import {manySidedPcapng, pcapngSection, wrappedCapture, WRAPPINGS} from './crafted-captures.js'
 import {exchange, ethernetBytes, ipBytes, NANOSECOND_PCAP, pcapOf, pcapOfSegments} from './crafted.js'
 
@@ -46,7 +47,7 @@ describe('capture reader', () => {
 
   after(() => rmSync(directory, {recursive: true}))
 
-  const read = (bytes: Buffer, options = {}): Promise<Analysis> => {
+  const read = (bytes: Buffer, options: AnalysisOptions = {}): Promise<Analysis> => {
     const file = join(directory, 'capture')
     writeFileSync(file, bytes)
     return analyse([file], options)
@@ -106,7 +107,7 @@ describe('capture reader', () => {
       const data = ethernetBytes(ipBytes(crafted))
       return {at: crafted.at, data: data.subarray(0, 54), originalLength: data.length}
     })
-    const {connections, problems} = await read(pcapOf(frames), {payloads: true})
+    const {connections, problems} = await read(pcapOf(frames), {streams: new StreamKeeper([1])})
     const [connection] = connections
     expect(problems).to.deep.equal([])
     expect(connection.turns.map(({bytes}) => bytes)).to.deep.equal([18, 1000])
