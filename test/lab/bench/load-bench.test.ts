@@ -39,7 +39,7 @@ function expectWhole(bench: LoadBench, names: readonly string[]): void {
 
 /** What is measured depends on the machine: these look at what moved, and never at how fast. */
 describe('load benches', () => {
-  const common = {rounds: 2, congestionControl: 'reno', warmUpMs: 100}
+  const common = {rounds: 1, congestionControl: 'reno', warmUpMs: 100}
 
   it('throughput: bytes arrive over every path, both ways, over one stream and several', async () => {
     const paths = ['direct', 'zero-rtt', 'haproxy', 'haproxy-splice', 'nginx'] as const

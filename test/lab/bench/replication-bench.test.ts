@@ -8,18 +8,13 @@ describe('bench replication', () => {
   it('moves bytes with a backup and without, all of them to the backup too, and takes acknowledgements', async () => {
     const bench = await benchReplication({
       directions: ['up', 'down'],
-      streams: [1, 3],
+      streams: [3],
       ms: 100,
-      rounds: 2,
+      rounds: 1,
       congestionControl: 'reno',
     })
     replicationBenchSchema.parse(bench)
-    expect(bench.cases.map(({streams, direction}) => `${streams} ${direction}`)).to.deep.equal([
-      '1 up',
-      '1 down',
-      '3 up',
-      '3 down',
-    ])
+    expect(bench.cases.map(({streams, direction}) => `${streams} ${direction}`)).to.deep.equal(['3 up', '3 down'])
     for (const {paths} of bench.cases) {
       expect(paths.map(({name}) => name)).to.deep.equal(['alone', 'pair'])
       for (const path of paths) {

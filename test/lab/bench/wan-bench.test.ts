@@ -13,7 +13,7 @@ describe('bench wan', () => {
         {rttMs: RTT_MS, lossPercent: 0},
         {rttMs: RTT_MS, lossPercent: 2},
       ],
-      bytes: [20_000, 60_000],
+      bytes: [20_000],
       directions: ['up', 'down'],
       paths: WAN_PATHS,
       rounds: 2,
@@ -29,14 +29,7 @@ describe('bench wan', () => {
     )
     expect(kinds).to.deep.equal(
       [0, 2].flatMap((loss) =>
-        [
-          '20000 up first',
-          '20000 up later',
-          '20000 down first',
-          '20000 down later',
-          '60000 up later',
-          '60000 down later',
-        ].map((kind) => `${loss} ${kind}`),
+        ['20000 up first', '20000 up later', '20000 down first', '20000 down later'].map((kind) => `${loss} ${kind}`),
       ),
     )
     for (const {lossPercent, direction, paths, sooner} of bench.cases) {
@@ -59,7 +52,7 @@ describe('bench wan', () => {
       renderWanBench(bench)
         .split('\n')
         .filter((line) => / (first|later) /.test(line)),
-    ).to.have.length.least(12)
+    ).to.have.length.least(8)
   })
 
   it('begins nothing when its time is up, and says how far it came', async () => {

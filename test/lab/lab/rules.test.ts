@@ -58,11 +58,17 @@ describe('rules for chosen packets', () => {
 
   it('hold a chosen packet back, and are gone when they are cleared', async () => {
     await lab.setLink('edge-gateway', {drop: [], copy: [], hold: ['data:1+30']})
-    const {edge, gateway} = await exchange()
-    expect(syns(edge)).to.have.lengthOf(1)
-    const [sent, arrived] = [data(edge, '10.77.2.21')[0], data(gateway, '10.77.2.21')]
-    const held = arrived.map(({timeMs}) => timeMs - sent.timeMs)
-    expect(Math.max(...held)).to.be.within(35, 36)
+    const held: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const {edge, gateway} = await exchange()
+      expect(syns(edge)).to.have.lengthOf(1)
+      const [sent, arrived] = [data(edge, '10.77.2.21')[0], data(gateway, '10.77.2.21')]
+      held.push(Math.max(...arrived.map(({timeMs}) => timeMs - sent.timeMs)))
+      expect(held[i]).to.be.at.least(35)
+    }
+
+    // A machine that wakes its programs late makes a packet later, and never one earlier.
+    expect(Math.min(...held)).to.be.at.most(36)
 
     await lab.setLink('edge-gateway', {hold: []})
     const clean = await exchange()

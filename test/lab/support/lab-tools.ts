@@ -5,6 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {fileURLToPath} from 'node:url'
 
 import {PcapReader, type PcapPacket} from '../../../src/lib/capture/pcap-reader.js'
+import type {HostProcess} from '../../../src/lib/lab/host-process.js'
 import type {Lab} from '../../../src/lib/lab/lab.js'
 import {mountsBelow} from '../../../src/lib/lab/mounts.js'
 import {decodeEthernet, type TcpSegment} from '../../../src/lib/wire/tcp-segment.js'
@@ -47,6 +48,16 @@ export async function sendLoad(
   const numbers = [LOAD_PORT, load.packets, load.perSecond, load.bytes ?? 64].map(String)
   const {code, stderr} = await lab.exec(host, [...UDP_LOAD, address, ...numbers])
   if (code !== 0) throw new Error(`udp-load: ${stderr}`)
+}
+
+/** The same without waiting, for whoever stops it. */
+export function startLoad(
+  lab: Lab,
+  host: string,
+  address: string,
+  load: {packets: number; perSecond: number},
+): HostProcess {
+  return lab.spawn(host, [...UDP_LOAD, address, ...[LOAD_PORT, load.packets, load.perSecond].map(String)])
 }
 
 /** Captures a link at both of its ends while `work` runs, and for `afterMs` longer; the packets seen at each end. */
