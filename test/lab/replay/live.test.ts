@@ -3,12 +3,19 @@ import {expect} from 'chai'
 import {runLive} from '../../../src/lib/replay/live/run.js'
 import {liveResultSchema, type LiveResult} from '../../../src/lib/replay/live/schema.js'
 import {DEFAULT_PARAMETERS} from '../../../src/lib/replay/model/parameters.js'
+import {wakeUpLatenessMs} from '../support/wake-up.js'
 import {capturedConnection} from '../../unit/replay/captured-connection.js'
+
+/** As in delay.test.ts. */
+const KEEPS_TIME_MS = 0.2
 
 describe('overlay replay --live', () => {
   let live: LiveResult
+  /** How late the machine's own timers were before. */
+  let machineMs: number
 
   before(async () => {
+    machineMs = await wakeUpLatenessMs()
     const connections = Array.from({length: 6}, (_, index) =>
       capturedConnection({id: index + 1, serverRttMs: index < 3 ? 60 : 30, clientRttMs: 0}),
     )
@@ -43,17 +50,20 @@ describe('overlay replay --live', () => {
     for (const row of live.rows) expect(row).to.deep.include({played: 6, failed: 0, errorMessages: []})
   })
 
-  it('measures the handshake saving that is modelled', () => {
+  it('measures the handshake saving that is modelled', async () => {
+    // Twice what is called agreement, on a machine that keeps time before and after; elsewhere half of a round trip, since
+    // each of some ten waits on the way is late by what its timers are.
+    const boundMs = Math.max(machineMs, await wakeUpLatenessMs()) < KEEPS_TIME_MS ? 4 : 12
     for (const {path, replicationAckMs, handshakeSavedMs} of live.rows) {
       if (handshakeSavedMs === null) continue
-      // Twice what is called agreement: the shortest of five plays of each, on a machine that does other things too.
-      expect(Math.abs(handshakeSavedMs.differenceMs!.p50), `${path} ${replicationAckMs}`).to.be.below(4)
+      // Less what programs take here (docs/REPLAY.md).
+      expect(Math.abs(handshakeSavedMs.unexplainedMs!.p50), `${path} ${replicationAckMs}`).to.be.below(boundMs)
     }
   })
 
   it('and what the replication-ack latency takes of it', () => {
     const [at0, at20] = live.rows.slice(-2).map(({handshakeSavedMs}) => handshakeSavedMs!.measured!.p50)
-    // Once the 20 ms.
-    expect(at0 - at20).to.be.within(16, 24)
+    // Once the 20 ms, and not twice. What waits for them is woken late on a busy machine.
+    expect(at0 - at20).to.be.within(16, 30)
   })
 })
