@@ -11,7 +11,7 @@ import {ExitCode} from '../../lib/errors/index.js'
 export default class BenchReplication extends OverlayCommand<ReplicationBench> {
   static override summary = 'Measure what a backup costs: throughput, CPU and acknowledgements beside an edge alone'
 
-  static override description = `Builds two labs whose links are bridges, one whose edge is a pair and one whose edge is alone, sends for a time over each in turn, and removes them. Then it takes the time that acknowledgements wait for the backup, beside the round trip of the replication link by itself. A transfer during which the pair was not whole counts as failed. "bench failover" measures links with delay and what a kill costs. Needs root, and about two minutes. Warns when the machine was too busy to tell. Ends with exit code 6 when there is no good round.`
+  static override description = `Builds two labs whose links are bridges, one whose edge is a pair and one whose edge is alone, sends for a time over each in turn, and removes them. Then it takes the time that acknowledgements wait for the backup, beside the round trip of the replication link by itself. A transfer during which the pair was not whole counts as failed. "bench failover" measures links with delay and what a kill costs. Needs root. Warns when the machine was too busy to tell. Ends with exit code 6 when there is no good round.`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',

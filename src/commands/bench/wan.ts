@@ -25,7 +25,7 @@ export default class BenchWan extends OverlayCommand<WanBench> {
 
   static override description = `Builds a lab, moves files of given lengths over each path in turn, and removes the lab. The middle leg has a round trip, a share of packets lost each way, and a rate. Transfers of the least length are also measured on first contact, when no host remembers a connection to another. The ratios are to HAProxy in the same round; split is the overlay with ordinary handshakes.
 
-Without --all: a round trip of 80 ms with 0 and 1 % loss, about ten minutes. With it: 20, 80 and 300 ms with 0, 0.1, 1 and 3 %, over an hour. Needs root. Warns when the machine was too busy to tell. Ends with exit code 6 when a case has no good transfer over a path that was not skipped.`
+Without --all: a round trip of 80 ms with 0 and 1 % loss. With it: 20, 80 and 300 ms with 0, 0.1, 1 and 3 %. --minutes bounds it. Needs root. Warns when the machine was too busy to tell. Ends with exit code 6 when a case has no good transfer over a path that was not skipped.`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',

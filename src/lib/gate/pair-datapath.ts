@@ -111,7 +111,7 @@ export class PairDatapath {
     this.#linkSockets.update(cookie, PRESENT)
   }
 
-  /** It is closed without a word. */
+  /** This process closes it itself. */
   forgetLinkSocket(cookie: Buffer): void {
     this.#linkSockets.delete(cookie)
   }

@@ -35,10 +35,10 @@ export interface LinkSocketOwner extends FrameSink {
   put(header: FrameHeader): void
   /** The other side has proved that it holds the key. */
   established(socket: LinkSocket, established: Established): void
-  /** From here on the socket's end, unless it is a silent one, is the end of this process: {@link LinkSocket.cookie}. */
+  /** From here on the socket's end is the end of this process, unless {@link LinkSocketOwner.closing} came before. */
   opened(socket: LinkSocket): void
-  /** It was closed without a packet. */
-  silenced(socket: LinkSocket): void
+  /** This process ends it: what its kernel still says of it is not the death of a process. */
+  closing(socket: LinkSocket): void
   /** What was read in one go has been passed on. */
   passed(): void
   /**
@@ -130,6 +130,7 @@ export class LinkSocket extends Pollable {
   end(): void {
     if (this.fd < 0) return
     this.flush()
+    this.owner.closing(this)
     const {fd} = this
     this.loop.release(this)
     sys.close(fd)
@@ -256,6 +257,7 @@ export class LinkSocket extends Pollable {
   }
 
   #closeSilently(): void {
+    this.owner.closing(this)
     const {fd} = this
     this.loop.release(this)
     try {
@@ -264,7 +266,5 @@ export class LinkSocket extends Pollable {
       // Without CAP_NET_ADMIN, or not connected yet: it has nobody to tell.
       sys.close(fd)
     }
-
-    this.owner.silenced(this)
   }
 }

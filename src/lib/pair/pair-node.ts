@@ -237,7 +237,7 @@ export class PairNode extends Pollable implements MemberOutput, ReplicationLinkO
     this.parts.datapath.watchLinkSocket(cookie)
   }
 
-  silenced(cookie: Buffer): void {
+  closing(cookie: Buffer): void {
     this.parts.datapath.forgetLinkSocket(cookie)
   }
 

@@ -31,7 +31,7 @@ export interface PairStatus {
   /** Connections that could not be replicated, and were closed. */
   notReplicated: number
   linksUp: number
-  /** How often a FIN or RST without consent had silenced this owner though it was alive; see docs/FAILOVER.md. */
+  /** How often a FIN or RST without consent had silenced this owner though it was alive; see docs/ARCHITECTURE.md. */
   fences: number
 }
 

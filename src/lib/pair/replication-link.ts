@@ -47,9 +47,9 @@ export interface ReplicationLinkOwner extends FrameSink {
   linkUp(ownRandom: Buffer, remote: Member): void
   linkLost(how: 'ended' | 'reset'): void
   passed(): void
-  /** As {@link LinkSocketOwner.opened} and {@link LinkSocketOwner.silenced}, by SO_COOKIE. */
+  /** As {@link LinkSocketOwner.opened} and {@link LinkSocketOwner.closing}, by SO_COOKIE. */
   opened(cookie: Buffer): void
-  silenced(cookie: Buffer): void
+  closing(cookie: Buffer): void
 }
 
 /** Keeps the link between the two servers: one side dials, the other listens, until there is one; and again. */
@@ -224,8 +224,8 @@ export class ReplicationLink implements LinkSocketOwner, ListenerOwner {
     this.owner.opened(cookie)
   }
 
-  silenced({cookie}: LinkSocket): void {
-    this.owner.silenced(cookie)
+  closing({cookie}: LinkSocket): void {
+    this.owner.closing(cookie)
   }
 
   lost(socket: LinkSocket, how: 'ended' | 'reset', why: string): void {
