@@ -9,7 +9,6 @@ bash scripts/setup.sh || fail $? 'the set-up failed, so nothing was tested'
 
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
-export OVERLAY_TEST_COUNTS=$work/counts
 passed=0 failed=0 skipped=0
 # mocha colours its output under CI also where nobody sees it.
 if [[ -t 1 && -z ${NO_COLOR:-} ]]; then colour=(--color); else colour=(--no-color); fi
@@ -27,19 +26,45 @@ check() {
   fi
 }
 
-# suite NAME SECONDS: runs test/NAME and adds its counts. A run that dies before its end counts as one failure.
+# suite NAME SECONDS COUNTS FILE…: runs test files with the settings of NAME. Its counts go to the file COUNTS; a run that
+# dies before its end counts as one failure.
 suite() {
-  local status=0 p=0 f=0 s=0
-  : >"$OVERLAY_TEST_COUNTS"
-  say '' "$1 tests"
-  timeout --signal=INT --kill-after=30 "$2" node_modules/.bin/mocha --config "test/$1.mocharc.json" \
-    --reporter test/support/counting-reporter.js "${colour[@]}" </dev/null || status=$?
-  if [[ -s $OVERLAY_TEST_COUNTS ]]; then read -r p f s <"$OVERLAY_TEST_COUNTS"; fi
-  if ((status != 0 && f == 0)); then
-    say "the $1 tests ended with exit code $status before they were done"
-    f=1
+  local name=$1 seconds=$2 counts=$3 status=0
+  shift 3
+  : >"$counts"
+  OVERLAY_TEST_COUNTS=$counts timeout --signal=INT --kill-after=30 "$seconds" node_modules/.bin/mocha \
+    --config "test/$name.mocharc.json" --reporter test/support/counting-reporter.js "${colour[@]}" "$@" </dev/null ||
+    status=$?
+  if ((status != 0)) && ! [[ -s $counts && $(awk '{print $2}' "$counts") != 0 ]]; then
+    say "the $name tests ended with exit code $status before they were done"
+    echo '0 1 0' >>"$counts"
   fi
-  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# add COUNTS: to those of all.
+add() {
+  local p f s
+  while read -r p f s; do passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s)); done <"$1"
+}
+
+# Lab tests that compare no times, in two lists that take about as long as each other: they run side by side, since each
+# waits for most of its time. All others run alone.
+BESIDE_A=(gate/pair-setup handshake/zero-rtt handshake/forged pair/etcd examples/examples relay/reload relay/replayed-opening)
+BESIDE_B=(probe/middleboxes relay/middle-leg relay/flows replay/interrupted pair/client-limits)
+
+lab_tests() {
+  local a=("${BESIDE_A[@]/#/test/lab/}") b=("${BESIDE_B[@]/#/test/lab/}")
+  a=("${a[@]/%/.test.ts}") b=("${b[@]/%/.test.ts}")
+  say '' 'lab tests, two at a time'
+  suite lab 900 "$work/b" "${b[@]}" >"$work/b.log" 2>&1 &
+  suite lab 900 "$work/a" "${a[@]}"
+  wait "$!"
+  cat "$work/b.log"
+  say '' 'lab tests, one at a time'
+  local rest
+  mapfile -t rest < <(find test/lab -name '*.test.ts' | sort | grep -vxF "$(printf '%s\n' "${a[@]}" "${b[@]}")")
+  suite lab 1200 "$work/alone" "${rest[@]}"
+  add "$work/a" && add "$work/b" && add "$work/alone"
 }
 
 # The build rewrites the manifest when commands or flags changed; CI builds from the commit, so a difference means that
@@ -89,10 +114,12 @@ check 'manifest' manifest_is_committed
 check 'lint' lint_result
 # What tests start is what was built: src/lib/cli/node-entry.ts.
 export OVERLAY_START_BUILT=1
-suite unit 300
+say '' 'unit tests'
+suite unit 300 "$work/unit"
+add "$work/unit"
 if ((EUID == 0)); then
   traces >"$work/before"
-  suite lab 1500
+  lab_tests
   # Elsewhere somebody else's lab may come and go meanwhile.
   if [[ ${CI:-} == true ]]; then check 'nothing is left behind by the lab tests' nothing_left_behind; fi
 else

@@ -21,6 +21,8 @@ export const TCP_NODELAY = 1
 export const TCP_INFO = 11
 export const TCP_QUICKACK = 12
 export const TCP_CONGESTION = 13
+/** Linux 6.15. */
+export const TCP_RTO_MIN_US = 45
 
 export const IPPROTO_IP = 0
 export const IP_FREEBIND = 15

@@ -3,7 +3,7 @@ import {allocate, errno, sys, type Memory} from '../kernel/libc.js'
 import type {Pipe} from '../kernel/pipe.js'
 import {EPOLLOUT, MSG_PEEK} from '../kernel/socket-constants.js'
 import {closeSilently} from '../kernel/tcp-repair.js'
-import {acknowledgeNow, socketCookie, takeSocketError} from '../kernel/tcp-socket.js'
+import {acknowledgeNow, setRtoMin, socketCookie, takeSocketError} from '../kernel/tcp-socket.js'
 import {READABLE} from '../relay/connection.js'
 import {Pollable, type EpollLoop} from '../relay/epoll-loop.js'
 import type {Payload} from '../replication/backup.js'
@@ -23,6 +23,12 @@ const READS_A_TURN = 8
 
 /** Frames of so many bytes are bulk: each is read by itself, to where it is to be kept. */
 const BULK_LENGTH = 16_384
+
+/**
+ * The kernel's 200 ms would be doubled to more than a backup waits by one lost retransmission. More than the 40 ms that the
+ * other side may delay an acknowledgement.
+ */
+const RTO_MIN_US = 50_000
 
 /** Frames of a set-up are few and small. */
 const SETUP_OUTBOX = 65_536
@@ -77,6 +83,8 @@ export class LinkSocket extends Pollable {
       data: (header, bytes, start, end) => owner.data(header, bytes, start, end),
       put: (header) => owner.put(header),
     })
+    // Before Linux 6.15 it stays as it is (docs/LIMITS.md).
+    setRtoMin(fd, RTO_MIN_US)
     loop.assign(this, fd)
   }
 

@@ -7,6 +7,7 @@ import type {GatewayPlaneStatus} from '../../../src/lib/handshake/gateway-plane.
 import type {HostProcess} from '../../../src/lib/lab/host-process.js'
 import {Lab} from '../../../src/lib/lab/lab.js'
 import {connect, newSecret, OVERLAY, overlay, type PeerOptions, Scratch, serve} from '../support/overlay.js'
+import {apartFromBursts} from '../support/repeated.js'
 
 const PORT = 7000
 const BANNER_PORT = 7001
@@ -93,17 +94,21 @@ describe('zero-RTT handshake for programs that know nothing of it', () => {
 
     for (const family of ['ipv4', 'ipv6'] as const) {
       it(`${family}: connects at once and hears the first byte after one round trip`, async () => {
-        const {ok, connectMs, firstByteMs} = await dial({address: gateway[family], count: 10})
-        expect(ok).to.equal(10)
-        // far below a round trip, with room for a busy machine; the bench shows the figure itself
-        expect(Math.min(...connectMs)).to.be.below(RTT / 4)
-        expect(Math.min(...firstByteMs)).to.be.within(RTT, RTT * 1.5)
+        await apartFromBursts(async () => {
+          const {ok, connectMs, firstByteMs} = await dial({address: gateway[family], count: 10})
+          expect(ok).to.equal(10)
+          // far below a round trip, with room for a busy machine; the bench shows the figure itself
+          expect(Math.min(...connectMs)).to.be.below(RTT / 4)
+          expect(Math.min(...firstByteMs)).to.be.within(RTT, RTT * 1.5)
+        })
       })
 
       it(`${family}: a server that speaks first`, async () => {
-        const {ok, firstByteMs} = await dial({address: gateway[family], port: BANNER_PORT, banner: true, count: 5})
-        expect(ok).to.equal(5)
-        expect(Math.min(...firstByteMs)).to.be.within(RTT, RTT * 1.5)
+        await apartFromBursts(async () => {
+          const {ok, firstByteMs} = await dial({address: gateway[family], port: BANNER_PORT, banner: true, count: 5})
+          expect(ok).to.equal(5)
+          expect(Math.min(...firstByteMs)).to.be.within(RTT, RTT * 1.5)
+        })
       })
     }
 
@@ -195,8 +200,10 @@ describe('zero-RTT handshake for programs that know nothing of it', () => {
       }
 
       servers.push(await serve(lab, 'gateway', ORDINARY_PORT))
-      const ordinary = await duration(ORDINARY_PORT)
-      expect(await duration(PORT)).to.be.below(ordinary * 3)
+      await apartFromBursts(async () => {
+        const ordinary = await duration(ORDINARY_PORT)
+        expect(await duration(PORT)).to.be.below(ordinary * 3)
+      })
     })
   })
 

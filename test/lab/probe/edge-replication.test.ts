@@ -4,6 +4,7 @@ import {ORIGIN_PORTS, PairStage} from '../../../src/lib/failover/stage.js'
 import {targetSchema, type Replication} from '../../../src/lib/probe/schema.js'
 import {formatEndpoint} from '../../../src/lib/wire/endpoint.js'
 import {OVERLAY, serve} from '../support/overlay.js'
+import {apartFromBursts} from '../support/repeated.js'
 
 const RTT_MS = 10
 /** The echo server, past the edge: a target that has no pair. */
@@ -29,12 +30,14 @@ describe('overlay probe --replication-data: what an edge pair adds for its clien
   for (const replicationRttMs of [0, 8]) {
     it(`the replication link takes ${replicationRttMs} ms: acknowledgements come so much later than the path`, async () => {
       await stage.lab.setLink('edge-replication', {rttMs: replicationRttMs})
-      const replication = await probe(stage.service)
-      expect(replication).to.deep.include({opening: 'ordinary', sent: 10, accepted: 10})
-      const {ackMs, pathRttMs} = replication
-      expect(pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
-      // A busy machine delays either, and makes neither earlier: the least of both is compared. Three processes share it.
-      expect(ackMs.min - pathRttMs.min).to.be.within(replicationRttMs - 0.6, replicationRttMs + 5)
+      await apartFromBursts(async () => {
+        const replication = await probe(stage.service)
+        expect(replication).to.deep.include({opening: 'ordinary', sent: 10, accepted: 10})
+        const {ackMs, pathRttMs} = replication
+        expect(pathRttMs.min).to.be.within(RTT_MS, RTT_MS + 5)
+        // A busy machine delays either, and makes neither earlier: the least of both is compared.
+        expect(ackMs.min - pathRttMs.min).to.be.within(replicationRttMs - 0.6, replicationRttMs + 5)
+      })
       const owner = await stage.paired('edge')
       const port = `:${stage.service.port}`
       const {stdout} = await stage.lab.exec(`edge-${owner}`, ['ss', '-Htan', 'state', 'connected', 'sport', '=', port])
@@ -43,9 +46,11 @@ describe('overlay probe --replication-data: what an edge pair adds for its clien
   }
 
   it('a server without a pair acknowledges at once', async () => {
-    const replication = await probe(ORIGIN)
-    expect(replication).to.deep.include({opening: 'ordinary', sent: 10, accepted: 10})
-    expect(replication.pathRttMs.min).to.be.within(3 * RTT_MS, 3 * RTT_MS + 5)
-    expect(replication.addedMs.p50, 'far from the 40 ms of a delayed acknowledgement').to.be.within(-10, 20)
+    await apartFromBursts(async () => {
+      const replication = await probe(ORIGIN)
+      expect(replication).to.deep.include({opening: 'ordinary', sent: 10, accepted: 10})
+      expect(replication.pathRttMs.min).to.be.within(3 * RTT_MS, 3 * RTT_MS + 5)
+      expect(replication.addedMs.p50, 'far from the 40 ms of a delayed acknowledgement').to.be.within(-10, 20)
+    })
   })
 })

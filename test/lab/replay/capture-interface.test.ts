@@ -47,7 +47,9 @@ describe('overlay replay --capture', () => {
       server === '10.77.3.21:80' && handshakeRttMs !== null ? [handshakeRttMs] : [],
     )
     expect(rtts.length).to.be.above(2)
-    for (const rtt of rtts) expect(rtt).to.be.within(RTT_MS, RTT_MS + SLACK_MS)
+    // Never earlier; a busy machine may delay one.
+    for (const rtt of rtts) expect(rtt).to.be.at.least(RTT_MS)
+    expect(Math.min(...rtts)).to.be.at.most(RTT_MS + SLACK_MS)
     expect(result.connections.some(({vantage}) => vantage === 'near-client')).to.equal(true)
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('overlay-replay-'))).to.deep.equal([])
   })
