@@ -1,13 +1,14 @@
 import {expect} from 'chai'
 import fc from 'fast-check'
+import {execFileSync} from 'node:child_process'
 import {createServer, connect, isIPv6, type AddressInfo} from 'node:net'
-import {constants} from 'node:os'
+import {constants, release} from 'node:os'
 
 import {sys} from '../../../src/lib/kernel/libc.js'
 import {AF_INET, AF_INET6} from '../../../src/lib/kernel/socket-constants.js'
 import {familyOf, readSockaddr, socketAddress, writeSockaddr} from '../../../src/lib/kernel/sockaddr.js'
 import {readTcpInfo, tcpInfo} from '../../../src/lib/kernel/tcp-info.js'
-import {listenOn, startConnect, takeSocketError, tcpSocket} from '../../../src/lib/kernel/tcp-socket.js'
+import {listenOn, setRtoMin, startConnect, takeSocketError, tcpSocket} from '../../../src/lib/kernel/tcp-socket.js'
 import {addressBytes} from '../../../src/lib/wire/endpoint.js'
 
 describe('sockaddr', () => {
@@ -67,6 +68,24 @@ describe('TCP sockets through libc', () => {
     expect(tcpInfo.rttMs).to.be.within(0, 50)
     sys.close(fd)
     expect(readTcpInfo(fd)).to.equal(false)
+    server.close()
+  })
+
+  it('repeat what was lost after the time that was asked for, where the kernel lets them', async () => {
+    const server = createServer((socket) => socket.resume())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const {port} = server.address() as AddressInfo
+    const fd = tcpSocket(AF_INET)
+    const [major, minor] = release().split('.').map(Number)
+    const known = major > 6 || (major === 6 && minor >= 15)
+    expect(setRtoMin(fd, 50_000)).to.equal(known)
+    expect(startConnect(fd, socketAddress({address: '127.0.0.1', port}))).to.equal(0)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    const rto = /\brto:(\d+)/.exec(execFileSync('ss', ['-Htin', 'dport', '=', `:${port}`], {encoding: 'utf8'}))
+    // Above it stands the round trip, rounded up to ticks of the kernel.
+    if (known) expect(Number(rto![1])).to.be.within(50, 70)
+    else expect(Number(rto![1])).to.be.at.least(200)
+    sys.close(fd)
     server.close()
   })
 })
