@@ -10,6 +10,7 @@ import {parametersFromFlags, parseNumber} from '../lib/replay/model/from-flags.j
 import {DEFAULT_PARAMETERS, type ModelParameters} from '../lib/replay/model/parameters.js'
 import {renderReplay} from '../lib/replay/report/render.js'
 import type {ReplayResult} from '../lib/replay/report/schema.js'
+import {checkWritable} from '../lib/replay/report/write-report.js'
 import {replay, type ReplayOptions} from '../lib/replay/replay.js'
 
 const CAPTURE = 'capture'
@@ -164,6 +165,11 @@ Exit codes: 2 when a capture is damaged, with everything that could be read; wit
       throw new OverlayError('USAGE', files.length === 0 ? 'no capture is given' : '--capture takes no files', {
         suggestions: ['overlay replay FILE', 'overlay replay --capture INTERFACE --duration 30s'],
       })
+    }
+
+    for (const flag of ['csv', 'html'] as const) {
+      const path = flags[flag]
+      if (path !== undefined) checkWritable(`--${flag}`, path)
     }
 
     const durationMs = flags.duration === undefined ? 0 : parseDuration(flags.duration, '--duration')

@@ -1,3 +1,4 @@
+import {checkReadable} from '../capture/byte-source.js'
 import {OverlayError} from '../errors/index.js'
 import {analyse, readPayloads} from './analysis/analyse.js'
 import type {Analysis, AnalysisOptions} from './connection.js'
@@ -37,6 +38,7 @@ export async function replay(
   options: ReplayOptions,
 ): Promise<{result: ReplayResult; analysis: Analysis}> {
   const {parameters, live, csv, html, connectionId, progress = () => {}} = options
+  checkReadable(files)
   const scratch = new ScratchSpace()
   const reading: AnalysisOptions = {
     names: options.names ?? files,

@@ -1,4 +1,7 @@
 import {expect} from 'chai'
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
 
 import {modelConnection} from '../../../../src/lib/replay/model/model.js'
 import {modelConnectionOf} from '../../../../src/lib/replay/model/model-connections.js'
@@ -14,6 +17,7 @@ import {replayResult} from '../../../../src/lib/replay/report/result.js'
 import {replayResultSchema} from '../../../../src/lib/replay/report/schema.js'
 import {rttPlot, savingsPlot} from '../../../../src/lib/replay/report/terminal-plots.js'
 import {waterfallOf} from '../../../../src/lib/replay/report/waterfall.js'
+import {checkWritable, writeReport} from '../../../../src/lib/replay/report/write-report.js'
 import {capturedConnection} from '../captured-connection.js'
 import {asJson, exampleAnalysis, exampleLive} from '../example.js'
 
@@ -196,6 +200,25 @@ describe('the model’s flags', () => {
       expect(() => parametersFromFlags(flags), JSON.stringify(flags))
         .to.throw()
         .with.property('code', 'USAGE')
+    }
+  })
+})
+
+describe('the file of a report', () => {
+  it('is found to be writable or not before there is anything to write, and is not made by that', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'overlay-report-'))
+    try {
+      const file = join(directory, 'report.csv')
+      checkWritable('--csv', file)
+      expect(existsSync(file)).to.equal(false)
+      writeReport('--csv', file, ['a,', 'b'])
+      checkWritable('--csv', file)
+      expect(readFileSync(file, 'utf8')).to.equal('a,b')
+      expect(() => checkWritable('--csv', directory)).to.throw(`--csv ${directory} cannot be written`)
+      const nowhere = join(directory, 'none', 'report.html')
+      expect(() => checkWritable('--html', nowhere)).to.throw(`--html ${nowhere} cannot be written`)
+    } finally {
+      rmSync(directory, {recursive: true})
     }
   })
 })
